@@ -1,0 +1,5 @@
+//! YAML documents -> one validated, immutable [`Snapshot`].
+
+mod snapshot;
+
+pub use snapshot::*;

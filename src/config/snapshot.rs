@@ -1,0 +1,242 @@
+//! The validated configuration as the rest of the program reads it. Immutable: a reload makes a new one. Each shard
+//! gets its own copy, so no reference count is shared between cores on the path of a request.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::telemetry::{Principal, Target};
+
+#[derive(Clone)]
+pub struct Snapshot {
+    /// Counts up with every configuration put in force; the first is 1.
+    pub epoch: u64,
+    pub process: Process,
+    pub limits: Limits,
+    pub accounts: Vec<Account>,
+    pub virtual_accounts: Vec<VirtualAccount>,
+    /// SHA-256 of a token -> (index into `virtual_accounts`, index of its token there).
+    pub tokens: HashMap<[u8; 32], (usize, usize)>,
+}
+
+/// The `type: sluice` document, but its limits.
+#[derive(Clone)]
+pub struct Process {
+    pub name: String,
+    pub listen: Vec<SocketAddr>,
+    /// Server side TLS of every `listen` address.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// Certificate and key files, watched for changes.
+    pub tls_files: Vec<PathBuf>,
+    pub admin: SocketAddr,
+    pub admin_token: Option<Secret>,
+    pub shards: Shards,
+    pub auth: Auth,
+    pub storage: Storage,
+    pub telemetry: Telemetry,
+    pub log: Log,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Shards {
+    Auto,
+    Count(usize),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Auth {
+    Required,
+    /// Loopback listeners only.
+    None,
+}
+
+#[derive(Clone)]
+pub struct Storage {
+    /// `None`: rows are kept in a temporary folder and are gone with the process (the embedded default config).
+    pub dir: Option<PathBuf>,
+    pub retention_days: u32,
+    pub max_bytes: u64,
+}
+
+#[derive(Clone)]
+pub struct Telemetry {
+    /// Where traces and metrics are pushed; `None` pushes nothing. The environment (`OTEL_*`, `ENABLE_OTEL_*`) is
+    /// already folded in: see config/telemetry.rs.
+    pub traces: Option<OtlpTarget>,
+    pub metrics: Option<OtlpTarget>,
+    pub service_name: String,
+    pub resource_attributes: Vec<(String, String)>,
+    /// Metadata keys that become labels `llm_gateway_metadata_<key>`, in their order.
+    pub metadata_labels: Vec<String>,
+    pub metric_interval_ms: u64,
+    pub delta_temporality: bool,
+    /// Spans: how long a batch waits, how many may wait, how many go out in one request.
+    pub span_delay_ms: u64,
+    pub span_queue_max: usize,
+    pub span_batch_max: usize,
+    /// Share of traces begun here that are exported, 0..=1 (`OTEL_TRACES_SAMPLER`).
+    pub sample_ratio: f64,
+    /// Follow the caller's sampled flag.
+    pub parent_based: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OtlpProtocol {
+    HttpProtobuf,
+    Grpc,
+}
+
+#[derive(Clone)]
+pub struct OtlpTarget {
+    /// Complete: for HTTP with its `/v1/traces` or `/v1/metrics`.
+    pub url: String,
+    pub protocol: OtlpProtocol,
+    pub headers: Vec<(String, Secret)>,
+    pub gzip: bool,
+    pub timeout_ms: u64,
+    /// PEM of an additional root.
+    pub ca: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Log {
+    pub json: Option<bool>,
+    /// One line per request.
+    pub access: bool,
+}
+
+/// Bounds of the data plane. Defaults and their reasons: spec "dataplane" 3.5; all are keys of `limits:`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// RFC 9112 3 asks for at least 8000 octets.
+    pub request_line_bytes_max: usize,
+    pub head_bytes_max: usize,
+    pub fields_max: usize,
+    pub request_body_bytes_max: u64,
+    pub trailer_bytes_max: usize,
+    /// Interim (1xx) answers accepted from an upstream per request.
+    pub informational_max: u32,
+    pub head_ms: u64,
+    pub body_idle_ms: u64,
+    pub keep_alive_idle_ms: u64,
+    pub requests_per_connection_max: u64,
+    pub tls_handshake_ms: u64,
+    pub upstream_connect_ms: u64,
+    pub upstream_first_byte_ms: u64,
+    pub stream_idle_ms: u64,
+    pub total_ms: u64,
+    /// A client that reads slower than this is cut; never before 10 s.
+    pub client_bytes_per_s_min: u64,
+    /// Stop reading the upstream of a stream above this much unsent, go on below a quarter of it.
+    pub client_pending_bytes_max: usize,
+    /// Bodies held by one shard; new requests get 503 at 80 %, new connections wait at 95 %.
+    pub shard_buffer_bytes_max: usize,
+    pub upstream_idle_ms: u64,
+    pub upstream_idle_per_host_max: usize,
+    pub upstream_per_shard_max: usize,
+    pub upstream_max_age_ms: u64,
+    /// How long a drain lets open streams go on.
+    pub drain_ms: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            request_line_bytes_max: 8 * 1024,
+            head_bytes_max: 32 * 1024,
+            fields_max: 100,
+            request_body_bytes_max: 32 * 1024 * 1024,
+            trailer_bytes_max: 4 * 1024,
+            informational_max: 8,
+            head_ms: 10_000,
+            body_idle_ms: 30_000,
+            keep_alive_idle_ms: 75_000,
+            requests_per_connection_max: 10_000,
+            tls_handshake_ms: 5_000,
+            upstream_connect_ms: 3_000,
+            upstream_first_byte_ms: 60_000,
+            stream_idle_ms: 30_000,
+            total_ms: 30 * 60 * 1000,
+            client_bytes_per_s_min: 1024,
+            client_pending_bytes_max: 64 * 1024,
+            shard_buffer_bytes_max: 1 << 30,
+            upstream_idle_ms: 55_000,
+            upstream_idle_per_host_max: 1024,
+            upstream_per_shard_max: 16 * 1024,
+            upstream_max_age_ms: 10 * 60 * 1000,
+            drain_ms: 5 * 60 * 1000,
+        }
+    }
+}
+
+/// The API an account speaks upstream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum Api {
+    OpenAi,
+    Anthropic,
+    /// The simulated provider: speaks both.
+    Mock,
+}
+
+#[derive(Clone)]
+pub struct Account {
+    pub name: String,
+    /// `openai` of `provider-account/openai`; also `gen_ai.provider.name` where that registry has the name.
+    pub provider: String,
+    pub api: Api,
+    pub upstream: Upstream,
+    pub key: Option<Secret>,
+    /// Added to every request to this account.
+    pub headers: Vec<(String, Secret)>,
+    /// Model name (after the account) -> target. Ready-made labels.
+    pub models: HashMap<String, Arc<Target>>,
+    /// No `integrations`: every model name is passed on.
+    pub pass_any_model: bool,
+    /// Whether `stream_options.include_usage` may be added (chat completions and completions).
+    pub ask_usage: bool,
+}
+
+/// Everything that decides who answers on a connection: the pool's key is made of it.
+#[derive(Clone)]
+pub struct Upstream {
+    pub tls: Option<Arc<rustls::ClientConfig>>,
+    pub host: String,
+    pub port: u16,
+    /// `base_url`'s path without a trailing slash and without a trailing `/v1`: `/openai` or empty.
+    pub path_prefix: String,
+    /// Value of the `Host` field: host, with the port when it is not the scheme's own.
+    pub authority: String,
+}
+
+#[derive(Clone)]
+pub struct VirtualAccount {
+    pub principal: Arc<Principal>,
+    /// One per token, in the order of `tokens:`: the principal with that key id.
+    pub keys: Vec<Arc<Principal>>,
+    /// Defaults that the request header may not override.
+    pub metadata: Vec<(String, String)>,
+    /// `account/model`, `account/*` or `*`. Empty: nothing is allowed.
+    pub permissions: Vec<String>,
+}
+
+/// A value that is never printed: `Debug` shows `***`, there is no `Display`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn new(value: String) -> Self {
+        Self(value)
+    }
+
+    /// The one way to the value; grep for it to see every use.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}

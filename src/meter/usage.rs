@@ -1,0 +1,50 @@
+//! The normalised usage of one attempt.
+
+/// How a usage is known; recorded with it as `sluice.usage.source`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum UsageSource {
+    /// Nothing was billed or seen.
+    #[default]
+    None,
+    /// The provider said so.
+    Reported,
+    /// Counted here with the model's own tokenizer.
+    Counted,
+    /// Estimated here from bytes.
+    Estimated,
+}
+
+impl UsageSource {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            UsageSource::None => "none",
+            UsageSource::Reported => "reported",
+            UsageSource::Counted => "counted",
+            UsageSource::Estimated => "estimated",
+        }
+    }
+}
+
+/// Tokens of one attempt. Inputs include cached and cache-write tokens, outputs include reasoning: the subsets are
+/// never added again (semantic conventions, GenAI spans, rule 1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Usage {
+    pub input: u64,
+    pub cache_read: u64,
+    pub cache_write_5m: u64,
+    pub cache_write_1h: u64,
+    /// Cache writes whose time-to-live the provider did not say.
+    pub cache_write: u64,
+    pub output: u64,
+    pub reasoning: u64,
+    pub audio_input: u64,
+    pub audio_output: u64,
+    pub source: UsageSource,
+}
+
+impl Usage {
+    /// All cache-write tokens, whatever their time-to-live.
+    pub fn cache_write_total(&self) -> u64 {
+        self.cache_write_5m + self.cache_write_1h + self.cache_write
+    }
+}

@@ -1,0 +1,10 @@
+//! What is measured, not where it goes: the record of a request and the totals of a shard.
+//!
+//! Shards fill these shapes, the control core reads them. Nothing here does I/O or knows a runtime.
+
+pub mod record;
+pub mod totals;
+
+pub use record::{
+    Attempt, AttemptReason, ErrorClass, Face, Gaps, Metadata, Outcome, Principal, Record, RequestId, Target, Trace,
+};

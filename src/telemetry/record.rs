@@ -1,0 +1,323 @@
+//! One [`Record`] per request, whatever happens to it (DESIGN P3). Everything that is shown, exported or billed is
+//! derived from it, so the numbers agree.
+//!
+//! Owned by the shard until it is pushed into the ring, by the control core afterwards. Strings that live as long as
+//! a configuration are `Arc`s made once per snapshot; a record never copies them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::meter::Usage;
+
+/// 16 bytes, time-ordered: 48 bits of unix milliseconds, 16 of shard, 64 of a per-shard counter mixed with a seed.
+/// Shown to clients as `req_` and 32 hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, PartialOrd, Ord)]
+pub struct RequestId(pub u128);
+
+impl std::fmt::Display for RequestId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "req_{:032x}", self.0)
+    }
+}
+
+impl RequestId {
+    /// Unix milliseconds at which the id was made.
+    pub fn unix_ms(self) -> u64 {
+        (self.0 >> 80) as u64
+    }
+
+    /// Reads back what [`Display`](std::fmt::Display) writes; the `req_` may be left out.
+    pub fn parse(text: &str) -> Option<Self> {
+        let hex = text.strip_prefix("req_").unwrap_or(text);
+        if hex.len() != 32 {
+            return None;
+        }
+        u128::from_str_radix(hex, 16).ok().map(Self)
+    }
+}
+
+/// W3C trace context of the request. Without a valid incoming `traceparent` the shard makes the trace id.
+#[derive(Clone, Debug, Default)]
+pub struct Trace {
+    pub trace_id: [u8; 16],
+    /// The SERVER span's own id.
+    pub span_id: [u8; 8],
+    /// The caller's span, when it sent one.
+    pub parent_span_id: Option<[u8; 8]>,
+    /// `trace-flags`; bit 0 is "sampled". A trace begun here is sampled.
+    pub flags: u8,
+    pub state: Option<Box<str>>,
+}
+
+/// The API the client called, one per path family. Also decides the shape of error bodies.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Face {
+    ChatCompletions,
+    Completions,
+    Embeddings,
+    Responses,
+    Messages,
+    CountTokens,
+    Moderations,
+    Rerank,
+    Images,
+    Audio,
+    Models,
+    /// Any other path: answered 404 in OpenAI's error shape.
+    Unknown,
+}
+
+impl Face {
+    /// `gen_ai.operation.name` (semantic conventions, GenAI attributes).
+    pub fn operation_name(self) -> &'static str {
+        match self {
+            Face::ChatCompletions | Face::Responses | Face::Messages => "chat",
+            Face::Completions => "text_completion",
+            Face::Embeddings => "embeddings",
+            Face::CountTokens => "count_tokens",
+            Face::Moderations => "moderations",
+            Face::Rerank => "rerank",
+            Face::Images => "generate_content",
+            Face::Audio => "audio",
+            Face::Models => "list_models",
+            Face::Unknown => "unknown",
+        }
+    }
+}
+
+/// How the request ended, as `sluice.outcome`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Outcome {
+    /// A complete answer was delivered, whatever its status said.
+    Served,
+    /// Sluice itself answered with a 4xx: bad input, bad key, unknown model, a limit.
+    Refused,
+    /// No attempt brought an answer; the client got a 5xx from Sluice.
+    Failed,
+    /// The upstream broke off after bytes had reached the client.
+    Truncated,
+    /// The client left before the end.
+    Cancelled,
+    /// A panic in Sluice closed the connection.
+    Crashed,
+}
+
+impl Outcome {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Served => "served",
+            Outcome::Refused => "refused",
+            Outcome::Failed => "failed",
+            Outcome::Truncated => "truncated",
+            Outcome::Cancelled => "cancelled",
+            Outcome::Crashed => "crashed",
+        }
+    }
+}
+
+/// Why an attempt failed, by side and kind; the label of failure metrics and `error.type`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ErrorClass {
+    Resolve,
+    Connect,
+    ConnectTimeout,
+    Tls,
+    /// The upstream closed or reset before a complete answer.
+    Disconnected,
+    FirstByteTimeout,
+    IdleTimeout,
+    TotalTimeout,
+    /// The upstream's bytes are not HTTP/1.1, or break its framing.
+    Protocol,
+    /// The stream ended without its dialect's terminator.
+    Truncated,
+    /// An error event inside a 200 stream.
+    StreamError,
+    RateLimited,
+    Overloaded,
+    Auth,
+    BadRequest,
+    NotFound,
+    Server,
+    /// The client went away.
+    ClientGone,
+    /// The client stopped reading.
+    ClientStalled,
+    Internal,
+}
+
+impl ErrorClass {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ErrorClass::Resolve => "resolve",
+            ErrorClass::Connect => "connect",
+            ErrorClass::ConnectTimeout => "connect_timeout",
+            ErrorClass::Tls => "tls",
+            ErrorClass::Disconnected => "disconnected",
+            ErrorClass::FirstByteTimeout => "first_byte_timeout",
+            ErrorClass::IdleTimeout => "idle_timeout",
+            ErrorClass::TotalTimeout => "total_timeout",
+            ErrorClass::Protocol => "protocol",
+            ErrorClass::Truncated => "truncated",
+            ErrorClass::StreamError => "stream_error",
+            ErrorClass::RateLimited => "rate_limited",
+            ErrorClass::Overloaded => "overloaded",
+            ErrorClass::Auth => "auth",
+            ErrorClass::BadRequest => "bad_request",
+            ErrorClass::NotFound => "not_found",
+            ErrorClass::Server => "server_error",
+            ErrorClass::ClientGone => "client_gone",
+            ErrorClass::ClientStalled => "client_stalled",
+            ErrorClass::Internal => "internal",
+        }
+    }
+}
+
+/// Why this attempt was made.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum AttemptReason {
+    /// The model name says so.
+    Direct,
+    /// A reused connection died before any byte of the answer; the same request went out on a fresh one.
+    ReuseRace,
+}
+
+impl AttemptReason {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            AttemptReason::Direct => "direct",
+            AttemptReason::ReuseRace => "reuse_race",
+        }
+    }
+}
+
+/// Where an attempt goes: the labels of a target, made once per snapshot (or once per passed-on model name).
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Target {
+    pub account: Box<str>,
+    /// The name after the account: `gpt-4o-mini` of `openai-main/gpt-4o-mini`.
+    pub model: Box<str>,
+    /// `account/model`, the `model_name` label.
+    pub fqn: Box<str>,
+    /// The `model` value sent upstream.
+    pub model_id: Box<str>,
+    /// `gen_ai.provider.name`.
+    pub provider: Box<str>,
+    pub host: Box<str>,
+    pub port: u16,
+}
+
+/// Who calls: the labels of a principal, made once per snapshot.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Principal {
+    /// `virtualaccount:support-bot`, or `anonymous` under `auth: none`.
+    pub subject: Box<str>,
+    /// The `username` label: the name without its kind.
+    pub name: Box<str>,
+    pub teams: Vec<Box<str>>,
+    /// The id of the key that was used, never the key.
+    pub key_id: Box<str>,
+}
+
+/// Key and value of request metadata, in the order of the configured label keys first.
+pub type Metadata = [(Box<str>, Box<str>)];
+
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    pub target: Arc<Target>,
+    pub reason: AttemptReason,
+    /// The CLIENT span's id.
+    pub span_id: [u8; 8],
+    /// Nanoseconds since the record's start.
+    pub start_ns: u64,
+    pub first_byte_ns: Option<u64>,
+    pub end_ns: u64,
+    /// 0 when no head arrived.
+    pub status: u16,
+    pub error: Option<ErrorClass>,
+    /// Whether the connection came from the pool.
+    pub reused: bool,
+    pub usage: Usage,
+    /// Pico-USD (1e-12 USD); `None` when the price is unknown.
+    pub cost_pico_usd: Option<i64>,
+}
+
+/// Every gap between two content events of one stream, in buckets: kept by the stream, merged into the shard's totals
+/// once when it ends, so a chunk costs one increment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gaps {
+    /// By the upper bounds of [`Gaps::BOUNDS_NS`]; the last slot is everything above.
+    pub counts: [u32; Gaps::BOUNDS_NS.len() + 1],
+    pub sum_ns: u64,
+    pub max_ns: u64,
+}
+
+impl Gaps {
+    /// Upper bounds, inclusive: 1 2 5 10 15 20 30 40 50 75 100 150 250 500 1000 ms.
+    pub const BOUNDS_NS: [u64; 15] = {
+        let ms = [1, 2, 5, 10, 15, 20, 30, 40, 50, 75, 100, 150, 250, 500, 1000];
+        let mut bounds = [0; 15];
+        let mut i = 0;
+        while i < 15 {
+            bounds[i] = ms[i] * 1_000_000;
+            i += 1;
+        }
+        bounds
+    };
+
+    pub fn add(&mut self, gap_ns: u64) {
+        let slot = Self::BOUNDS_NS.iter().position(|&bound| gap_ns <= bound).unwrap_or(Self::BOUNDS_NS.len());
+        self.counts[slot] += 1;
+        self.sum_ns += gap_ns;
+        self.max_ns = self.max_ns.max(gap_ns);
+    }
+
+    pub fn count(&self) -> u64 {
+        self.counts.iter().map(|&count| u64::from(count)).sum()
+    }
+}
+
+/// What happened to one request.
+#[derive(Clone, Debug)]
+pub struct Record {
+    pub id: RequestId,
+    pub shard: u16,
+    pub trace: Trace,
+    pub start_unix_ns: u64,
+    /// From the first byte of the head to the last byte handed to the kernel.
+    pub duration_ns: u64,
+    pub face: Face,
+    /// Method as received, `GET` or `POST` in all but odd cases.
+    pub method: Box<str>,
+    /// The route template, for example `/v1/chat/completions`; empty for unknown paths.
+    pub route: &'static str,
+    pub client: Option<SocketAddr>,
+    pub principal: Option<Arc<Principal>>,
+    pub metadata: Option<Arc<Metadata>>,
+    /// As the client wrote it; empty when none was read.
+    pub model_requested: Box<str>,
+    pub stream: bool,
+    pub max_tokens: Option<u64>,
+    /// The status the client saw; 0 when none was sent.
+    pub status: u16,
+    pub outcome: Outcome,
+    /// The stable `code` of the error body Sluice itself sent.
+    pub error_code: Option<&'static str>,
+    pub attempts: Vec<Attempt>,
+    /// Of the attempt that was delivered. Its source says how it was known.
+    pub usage: Usage,
+    pub cost_pico_usd: Option<i64>,
+    pub finish_reason: Option<Box<str>>,
+    pub response_id: Option<Box<str>>,
+    pub response_model: Option<Box<str>>,
+    /// Since the start; streams: the first content event, else the first byte of the body.
+    pub first_token_ns: Option<u64>,
+    pub last_token_ns: Option<u64>,
+    /// Content events delivered, and the gaps between them.
+    pub chunks: u32,
+    pub gaps: Gaps,
+    pub request_body_bytes: u64,
+    pub response_body_bytes: u64,
+    /// Time in Sluice before the first attempt began.
+    pub admit_ns: u64,
+}
