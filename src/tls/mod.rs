@@ -1,1 +1,5 @@
-//! placeholder
+//! rustls on the runtime's streams.
+
+mod stream;
+
+pub use stream::Stream;
