@@ -1,0 +1,162 @@
+//! Strings: where one ends, what it says, how one is written.
+
+use std::borrow::Cow;
+
+const LOW_BITS: u64 = 0x0101_0101_0101_0101;
+const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+
+/// Bytes of `word` that end the plain part of a string: a quote, a backslash or a control character. The lowest bit
+/// set is exact; higher ones may be off by a borrow, which no caller looks at.
+#[inline]
+fn special(word: u64) -> u64 {
+    let quote = word ^ (LOW_BITS * b'"' as u64);
+    let backslash = word ^ (LOW_BITS * b'\\' as u64);
+    ((quote.wrapping_sub(LOW_BITS) & !quote)
+        | (backslash.wrapping_sub(LOW_BITS) & !backslash)
+        | (word.wrapping_sub(LOW_BITS * 0x20) & !word))
+        & HIGH_BITS
+}
+
+/// How the plain part of a string ended.
+pub(super) struct Plain {
+    /// Offset of the quote, backslash or control character, or the end of the bytes.
+    pub at: usize,
+    /// A byte above 0x7f was passed (or stands within 7 bytes behind the end).
+    pub high: bool,
+}
+
+/// Skips plain characters from `at`, eight at a time.
+#[inline]
+pub(super) fn plain(bytes: &[u8], mut at: usize) -> Plain {
+    let mut high = 0;
+    while let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let word = u64::from_le_bytes(*word);
+        high |= word & HIGH_BITS;
+        let found = special(word);
+        if found != 0 {
+            return Plain { at: at + (found.trailing_zeros() / 8) as usize, high: high != 0 };
+        }
+        at += 8;
+    }
+    while let Some(&byte) = bytes.get(at) {
+        high |= u64::from(byte & 0x80);
+        if byte == b'"' || byte == b'\\' || byte < 0x20 {
+            break;
+        }
+        at += 1;
+    }
+    Plain { at, high: high != 0 }
+}
+
+/// The string `raw` (what stands between its quotes) as text. Lone surrogates and broken escapes become U+FFFD.
+pub fn decode(raw: &[u8]) -> Cow<'_, str> {
+    if memchr::memchr(b'\\', raw).is_none() {
+        return String::from_utf8_lossy(raw);
+    }
+    let mut text = Vec::with_capacity(raw.len());
+    let mut open = None;
+    unescape(raw, &mut open, &mut text);
+    if open.is_some() {
+        text.extend_from_slice(REPLACEMENT);
+    }
+    // Only invalid input makes the second form.
+    Cow::Owned(match String::from_utf8(text) {
+        Ok(text) => text,
+        Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+    })
+}
+
+const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
+
+/// A first half of a surrogate pair whose second half has not come yet: a provider may cut a stream of text between
+/// the two, each in an event of its own.
+pub type Unescaped = Option<u16>;
+
+/// Appends the text of `raw` to `out`. `open` is carried from one piece of a text to the next.
+pub fn unescape(mut raw: &[u8], open: &mut Unescaped, out: &mut Vec<u8>) {
+    while let Some(at) = memchr::memchr(b'\\', raw) {
+        let (before, escape) = raw.split_at(at);
+        push_plain(before, open, out);
+        let (unit, taken) = read_escape(escape);
+        match unit {
+            Some(unit) => push_unit(unit, open, out),
+            None => {
+                close(open, out);
+                out.extend_from_slice(REPLACEMENT);
+            }
+        }
+        raw = escape.get(taken..).unwrap_or_default();
+    }
+    push_plain(raw, open, out);
+}
+
+fn push_plain(text: &[u8], open: &mut Unescaped, out: &mut Vec<u8>) {
+    if !text.is_empty() {
+        close(open, out);
+        out.extend_from_slice(text);
+    }
+}
+
+fn close(open: &mut Unescaped, out: &mut Vec<u8>) {
+    if open.take().is_some() {
+        out.extend_from_slice(REPLACEMENT);
+    }
+}
+
+/// The UTF-16 unit that an escape stands for, and how many bytes it takes.
+fn read_escape(escape: &[u8]) -> (Option<u16>, usize) {
+    let unit = match escape.get(1) {
+        Some(b'n') => b'\n',
+        Some(b't') => b'\t',
+        Some(b'r') => b'\r',
+        Some(b'b') => 8,
+        Some(b'f') => 12,
+        Some(&byte @ (b'"' | b'\\' | b'/')) => byte,
+        Some(b'u') => return (escape.get(2..6).and_then(hex4), 6),
+        _ => return (None, 2),
+    };
+    (Some(u16::from(unit)), 2)
+}
+
+pub(super) fn hex4(digits: &[u8]) -> Option<u16> {
+    digits.iter().try_fold(0, |value: u16, &digit| {
+        let digit = (digit as char).to_digit(16)?;
+        Some(value << 4 | digit as u16)
+    })
+}
+
+fn push_unit(unit: u16, open: &mut Unescaped, out: &mut Vec<u8>) {
+    let mut utf8 = [0; 4];
+    let scalar = match (open.take(), unit) {
+        (Some(first), 0xdc00..=0xdfff) => 0x10000 + (u32::from(first & 0x3ff) << 10 | u32::from(unit & 0x3ff)),
+        (first, unit) => {
+            if first.is_some() {
+                out.extend_from_slice(REPLACEMENT);
+            }
+            if (0xd800..=0xdbff).contains(&unit) {
+                *open = Some(unit);
+                return;
+            }
+            u32::from(unit)
+        }
+    };
+    let scalar = char::from_u32(scalar).unwrap_or(char::REPLACEMENT_CHARACTER);
+    out.extend_from_slice(scalar.encode_utf8(&mut utf8).as_bytes());
+}
+
+/// Appends `text` as the inside of a JSON string (RFC 8259 7).
+pub fn escape_into(text: &str, out: &mut Vec<u8>) {
+    for &byte in text.as_bytes() {
+        match byte {
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            0..0x20 => {
+                let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
+                out.extend_from_slice(&[b'\\', b'u', b'0', b'0', digit(byte >> 4), digit(byte & 15)]);
+            }
+            _ => out.push(byte),
+        }
+    }
+}
