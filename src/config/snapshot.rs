@@ -18,6 +18,28 @@ pub struct Snapshot {
     pub virtual_accounts: Vec<VirtualAccount>,
     /// SHA-256 of a token -> (index into `virtual_accounts`, index of its token there).
     pub tokens: HashMap<[u8; 32], (usize, usize)>,
+    /// Every file and folder it was made of: documents, certificates, secrets. A change of one calls for a reload.
+    pub watched: Vec<PathBuf>,
+}
+
+impl Snapshot {
+    /// A copy for one shard: the `Arc`s that a request clones are made anew, so that shards share no reference count.
+    /// The TLS configurations stay shared; they are touched once per connection.
+    pub fn for_shard(&self) -> Self {
+        let mut copy = self.clone();
+        for account in &mut copy.accounts {
+            for target in account.models.values_mut() {
+                *target = Arc::new(Target::clone(target));
+            }
+        }
+        for account in &mut copy.virtual_accounts {
+            account.principal = Arc::new(Principal::clone(&account.principal));
+            for key in &mut account.keys {
+                *key = Arc::new(Principal::clone(key));
+            }
+        }
+        copy
+    }
 }
 
 /// The `type: sluice` document, but its limits.
@@ -182,7 +204,9 @@ pub enum Api {
 #[derive(Clone)]
 pub struct Account {
     pub name: String,
-    /// `openai` of `provider-account/openai`; also `gen_ai.provider.name` where that registry has the name.
+    /// `mistral-ai` of `provider-account/mistral-ai`.
+    pub kind: &'static str,
+    /// `gen_ai.provider.name`: `mistral_ai`.
     pub provider: String,
     pub api: Api,
     pub upstream: Upstream,
@@ -191,6 +215,8 @@ pub struct Account {
     pub headers: Vec<(String, Secret)>,
     /// Model name (after the account) -> target. Ready-made labels.
     pub models: HashMap<String, Arc<Target>>,
+    /// What the integrations say their models do (`chat`, `embedding`, ...), by model name.
+    pub model_types: HashMap<String, Vec<String>>,
     /// No `integrations`: every model name is passed on.
     pub pass_any_model: bool,
     /// Whether `stream_options.include_usage` may be added (chat completions and completions).
@@ -201,10 +227,18 @@ pub struct Account {
 #[derive(Clone)]
 pub struct Upstream {
     pub tls: Option<Arc<rustls::ClientConfig>>,
+    /// PEM of the additional root in `tls`.
+    pub ca: Option<PathBuf>,
+    /// A name or address, IPv6 without brackets. `mock` with port 0: the provider simulated inside the process, whose
+    /// address is known once it listens.
     pub host: String,
     pub port: u16,
-    /// `base_url`'s path without a trailing slash and without a trailing `/v1`: `/openai` or empty.
+    /// `base_url`'s path without a trailing slash and without a trailing `/v1`: `/openai` or empty. The client's path,
+    /// `/v1/chat/completions`, follows it.
     pub path_prefix: String,
+    /// The client's `/v1` is left out after `path_prefix`: the provider has its version elsewhere in the path, or none
+    /// (`/v1/openai/chat/completions`, `/api/paas/v4/chat/completions`, `/chat/completions`).
+    pub strip_v1: bool,
     /// Value of the `Host` field: host, with the port when it is not the scheme's own.
     pub authority: String,
 }

@@ -1,5 +1,6 @@
 //! rustls on the runtime's streams.
 
+pub mod config;
 mod stream;
 
 pub use stream::Stream;

@@ -1,0 +1,125 @@
+//! References to secrets: `${env:NAME}` and `${file:/path}`. A secret is never written inline, and no message here
+//! ever holds a value.
+
+use std::io::Read;
+
+use super::read::{Fields, Reader};
+use super::snapshot::Secret;
+use super::tree::Node;
+
+const FILE_BYTES_MAX: u64 = 64 * 1024;
+const EXPECTED: &str = "expected `${env:NAME}` or `${file:/path}`";
+
+/// Header fields whose value is a credential, by what their names hold.
+const TELLING: [&str; 6] = ["auth", "key", "token", "secret", "password", "cookie"];
+
+impl Reader<'_> {
+    /// A value that is one reference and nothing else.
+    pub fn secret(&mut self, fields: Fields<'_>, key: &str) -> Option<Secret> {
+        let node = fields.get(key)?;
+        let text = self.scalar(node, key, "`${env:NAME}` or `${file:/path}`")?;
+        match text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) {
+            Some(reference) if !reference.contains(['{', '}']) => self.resolved(node, key, reference).map(Secret::new),
+            _ => {
+                self.fault(node.line, format!("`{key}`: a secret is never written inline; {EXPECTED}"));
+                None
+            }
+        }
+    }
+
+    /// A map of header fields. Their values may mix text and references; those of credentials need a reference.
+    pub fn headers(&mut self, fields: Fields<'_>, key: &str, owned: &[&str]) -> Option<Vec<(String, Secret)>> {
+        let entries = self.open_fields(fields.get(key)?, key)?.entries();
+        let mut headers: Vec<(String, Secret)> = Vec::new();
+        for entry in entries {
+            let name = entry.key.to_ascii_lowercase();
+            if !is_token(&name) {
+                self.fault(entry.line, format!("`{key}`: expected a header name (RFC 9110 5.1)"));
+            } else if owned.contains(&name.as_str()) {
+                self.fault(
+                    entry.line,
+                    format!("`{key}`: `{name}` is written by Sluice itself and may not be set here"),
+                );
+            } else if headers.iter().any(|(known, _)| *known == name) {
+                self.fault(entry.line, format!("`{key}`: `{name}` is given twice"));
+            } else if let Some(value) = self.header_value(&entry.value, &name) {
+                headers.push((name, value));
+            }
+        }
+        Some(headers)
+    }
+
+    fn header_value(&mut self, node: &Node, name: &str) -> Option<Secret> {
+        let mut rest = self.scalar(node, name, "a string")?;
+        let mut value = String::new();
+        let mut references = 0;
+        while let Some((before, after)) = rest.split_once("${") {
+            let Some((reference, after)) = after.split_once('}') else {
+                self.fault(node.line, format!("`{name}`: a reference lacks its `}}`; {EXPECTED}"));
+                return None;
+            };
+            value.push_str(before);
+            value.push_str(&self.resolved(node, name, reference)?);
+            references += 1;
+            rest = after;
+        }
+        value.push_str(rest);
+        if references == 0 && TELLING.iter().any(|word| name.contains(word)) {
+            self.fault(node.line, format!("`{name}`: a secret is never written inline; {EXPECTED} in its place"));
+            return None;
+        }
+        if !is_field_value(&value) {
+            self.fault(node.line, format!("`{name}`: expected a header value: visible ASCII and inner spaces"));
+            return None;
+        }
+        Some(Secret::new(value))
+    }
+
+    fn resolved(&mut self, node: &Node, key: &str, reference: &str) -> Option<String> {
+        let value = match (reference.strip_prefix("env:"), reference.strip_prefix("file:")) {
+            (Some(name), _) if is_variable(name) => {
+                self.env.get(name).ok_or_else(|| format!("environment variable {name} is not set"))
+            }
+            (_, Some(path)) if !path.is_empty() => self.secret_file(path),
+            _ => Err(EXPECTED.to_owned()),
+        };
+        // What would break a header apart is no key of any provider, and is caught here rather than on the wire.
+        let value = value.and_then(|value| match value.is_empty() || value.chars().any(char::is_control) {
+            true => Err("the secret is empty or holds control characters; expected one line of text".to_owned()),
+            false => Ok(value),
+        });
+        match value {
+            Ok(value) => Some(value),
+            Err(message) => {
+                self.fault(node.line, format!("`{key}`: {message}"));
+                None
+            }
+        }
+    }
+
+    /// The file's text without the line end that editors leave.
+    fn secret_file(&mut self, path: &str) -> Result<String, String> {
+        let path = self.resolve(path);
+        self.depends_on(&path);
+        let mut text = String::new();
+        let read = std::fs::File::open(&path).and_then(|file| file.take(FILE_BYTES_MAX).read_to_string(&mut text));
+        match read {
+            Ok(_) => Ok(text.trim_end_matches(['\n', '\r']).to_owned()),
+            Err(error) => Err(format!("cannot read the secret in {}: {error}", path.display())),
+        }
+    }
+}
+
+fn is_variable(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+/// RFC 9110 5.6.2, lower case.
+pub(super) fn is_token(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
+/// RFC 9110 5.5 without obs-text.
+pub(super) fn is_field_value(value: &str) -> bool {
+    value.trim() == value && value.bytes().all(|b| b == b' ' || b.is_ascii_graphic())
+}
