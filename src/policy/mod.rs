@@ -1,1 +1,4 @@
-//! placeholder
+//! Pure decisions: who calls, what they may use, where a model name leads. No I/O, no runtime, no clock.
+
+pub mod identity;
+pub mod resolve;

@@ -113,14 +113,21 @@ impl Stream {
         }
     }
 
-    /// Says goodbye where the protocol has a word for it, then ends both directions. The rest goes with the drop.
-    pub fn close(&mut self) {
+    /// Says that nothing more will be sent: `close_notify` and the end of the sending side.
+    pub fn end_sending(&mut self) {
         if let Stream::Tls(session) = self {
             session.tls.send_close_notify();
-            // Best effort, without waiting: posted and handed to the kernel at the next turn.
+            // Best effort, without waiting: the socket takes a record of this size at once or never.
             let _ = session.poll_flush(&mut Context::from_waker(Waker::noop()));
-            return;
         }
+        // A send still under way would be cut off by the shutdown; dropping the connection ends it in any case.
+        if !self.conn().is_sending() {
+            self.conn().shutdown(Shutdown::Write);
+        }
+    }
+
+    /// Ends both directions at once, without a word: what is under way completes with an error or an end.
+    pub fn shutdown(&self) {
         self.conn().shutdown(Shutdown::Both);
     }
 

@@ -1,0 +1,237 @@
+//! Reads an answer while it passes: decodes its framing in place, finds its events, folds its usage. What is left in
+//! the buffer afterwards is exactly what the client gets.
+
+use super::state::Shard;
+use crate::dialect::{Mark, Reading, Wire};
+use crate::http1::{BodyDecoder, ResponseHead};
+use crate::runtime::Buf;
+use crate::sse::Scanner;
+use crate::telemetry::{ErrorClass, Record};
+
+/// An event that is not complete by then is passed on unread from there on.
+const EVENT_BYTES_MAX: usize = 1 << 20;
+/// A unary body is kept up to this for its usage, which may stand at its end.
+const KEPT_BYTES_MAX: usize = 16 << 20;
+
+/// How an answer ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    Complete,
+    Broken(ErrorClass),
+}
+
+pub struct Reader {
+    wire: Wire,
+    decoder: BodyDecoder,
+    scanner: Option<Scanner>,
+    is_sse: bool,
+    ok: bool,
+    pub reading: Reading,
+    hide_usage: bool,
+    /// The beginning of an event whose end has not come: clients get whole events only, so that an answer that breaks
+    /// off can still end with an event that says so.
+    tail: Vec<u8>,
+    /// A unary body, kept for its usage or its error.
+    kept: Vec<u8>,
+    too_large: bool,
+    /// The unary body came whole and has been read where it lay.
+    read: bool,
+    /// Bytes came after the end: the connection is not used again.
+    pub talked_on: bool,
+}
+
+impl Reader {
+    pub fn new(wire: Wire, head: &ResponseHead, decoder: BodyDecoder, is_sse: bool, readable: bool, hide_usage: bool) -> Self {
+        Self {
+            wire,
+            decoder,
+            scanner: (is_sse && readable).then(|| Scanner::new(EVENT_BYTES_MAX)),
+            is_sse,
+            ok: head.status < 300,
+            reading: Reading::default(),
+            hide_usage,
+            tail: Vec::new(),
+            kept: Vec::new(),
+            // A body that cannot be read is not worth keeping.
+            too_large: !readable,
+            read: false,
+            talked_on: false,
+        }
+    }
+
+    /// Whether the body has ended as its framing says.
+    pub fn is_done(&self) -> bool {
+        self.decoder.is_done()
+    }
+
+    /// A unary body as far as it was kept.
+    pub fn kept(&self) -> &[u8] {
+        &self.kept
+    }
+
+    /// Bytes kept for reading.
+    pub fn held_bytes(&self) -> usize {
+        self.kept.capacity() + self.tail.capacity()
+    }
+
+    /// Takes what was received. `now_ns` is since the request's start.
+    pub fn process(&mut self, buf: &mut Buf, record: &mut Record, shard: &Shard, now_ns: u64) -> Option<End> {
+        let framing = self.decode(buf);
+        if self.is_sse {
+            self.scan(buf, record, shard, now_ns);
+        } else {
+            if self.ok && !buf.is_empty() {
+                record.first_token_ns.get_or_insert(now_ns);
+                record.last_token_ns = Some(now_ns);
+            }
+            let whole = self.ok && framing.is_ok() && self.decoder.is_done() && self.kept.is_empty();
+            if whole && !self.too_large {
+                self.wire.read_body(buf.content(), &mut self.reading);
+                self.read = true;
+            } else {
+                self.keep(buf.content());
+            }
+        }
+        match framing {
+            Err(()) => Some(End::Broken(ErrorClass::Protocol)),
+            Ok(()) if self.decoder.is_done() => Some(self.finish(buf, record, now_ns)),
+            Ok(()) => None,
+        }
+    }
+
+    /// The provider has closed, or the connection has failed.
+    pub fn end_of_input(&mut self, failed: bool, buf: &mut Buf, record: &mut Record, now_ns: u64) -> End {
+        if failed || self.decoder.end_of_input().is_err() {
+            return End::Broken(ErrorClass::Truncated);
+        }
+        self.finish(buf, record, now_ns)
+    }
+
+    /// Content runs are moved together, so that several small chunks leave as one.
+    fn decode(&mut self, buf: &mut Buf) -> Result<(), ()> {
+        let bytes = buf.content_mut();
+        let (mut read, mut start, mut end) = (0, 0, 0);
+        let mut result = Ok(());
+        while !self.decoder.is_done() {
+            let Ok(step) = self.decoder.advance(bytes.get(read..).unwrap_or(&[])) else {
+                result = Err(());
+                break;
+            };
+            let (from, len) = (read + step.content.start as usize, step.content.len());
+            if len > 0 && end == 0 {
+                (start, end) = (from, from + len);
+            } else if len > 0 {
+                bytes.copy_within(from..from + len, end);
+                end += len;
+            }
+            read += step.consumed;
+            if step.consumed == 0 {
+                break;
+            }
+        }
+        self.talked_on |= self.decoder.is_done() && read < bytes.len();
+        buf.truncate(end);
+        buf.consume(start);
+        result
+    }
+
+    fn scan(&mut self, buf: &mut Buf, record: &mut Record, shard: &Shard, now_ns: u64) {
+        let Some(scanner) = &mut self.scanner else { return };
+        let (wire, hide, reading) = (self.wire, self.hide_usage, &mut self.reading);
+        let mut whole = 0;
+        let mut cuts: Vec<(usize, usize)> = Vec::new();
+        let mut drop_tail = false;
+        let fed = scanner.feed(buf.content(), |event| {
+            let mark = wire.read_event(&event, reading);
+            note(mark, record, now_ns);
+            if hide && mark == Mark::UsageOnly {
+                drop_tail |= event.carried;
+                cuts.push((whole, event.end));
+            }
+            whole = event.end;
+        });
+        if fed.is_err() {
+            // Too long to hold back: from here on the bytes pass unread.
+            self.scanner = None;
+            whole = buf.len();
+        }
+        if whole == 0 {
+            self.tail.extend_from_slice(buf.content());
+            buf.clear();
+            return;
+        }
+        if drop_tail {
+            self.tail.clear();
+        }
+        let rest = buf.content().get(whole..).unwrap_or(&[]).to_vec();
+        buf.truncate(whole);
+        for &(from, to) in cuts.iter().rev() {
+            cut(buf, from, to);
+        }
+        if !self.tail.is_empty() {
+            let mut joined = shard.buffers.take(Buf::HEADROOM + Buf::TAILROOM + self.tail.len() + buf.len());
+            joined.extend(&self.tail);
+            joined.extend(buf.content());
+            shard.buffers.give(std::mem::replace(buf, joined));
+        }
+        self.tail = rest;
+    }
+
+    fn keep(&mut self, content: &[u8]) {
+        if self.too_large || self.kept.len() + content.len() > KEPT_BYTES_MAX {
+            self.too_large = true;
+            self.kept = Vec::new();
+            return;
+        }
+        self.kept.extend_from_slice(content);
+    }
+
+    /// The framing is complete: is the answer?
+    fn finish(&mut self, buf: &mut Buf, record: &mut Record, now_ns: u64) -> End {
+        if !self.is_sse {
+            if self.ok && !self.read {
+                self.wire.read_body(&self.kept, &mut self.reading);
+            }
+            return End::Complete;
+        }
+        let Some(scanner) = &mut self.scanner else { return End::Complete };
+        let (wire, hide, reading) = (self.wire, self.hide_usage, &mut self.reading);
+        let mut hidden = false;
+        scanner.finish(|event| {
+            let mark = wire.read_event(&event, reading);
+            note(mark, record, now_ns);
+            hidden |= hide && mark == Mark::UsageOnly;
+        });
+        if !hidden {
+            buf.extend(&self.tail);
+        }
+        self.tail.clear();
+        // Some servers leave out the terminator; a finish reason says as much. Neither is a truncation, however cleanly
+        // the connection ended (spec "providers" 0.8).
+        if !self.ok || self.reading.terminated || self.reading.finish_reason.is_some() || self.reading.error.is_some() {
+            End::Complete
+        } else {
+            End::Broken(ErrorClass::Truncated)
+        }
+    }
+}
+
+/// Times of content events.
+fn note(mark: Mark, record: &mut Record, now_ns: u64) {
+    if mark != Mark::Content {
+        return;
+    }
+    record.first_token_ns.get_or_insert(now_ns);
+    if let Some(last_ns) = record.last_token_ns {
+        record.gaps.add(now_ns - last_ns);
+    }
+    record.last_token_ns = Some(now_ns);
+    record.chunks += 1;
+}
+
+/// Takes `from..to` out of the content.
+fn cut(buf: &mut Buf, from: usize, to: usize) {
+    let len = buf.len();
+    buf.content_mut().copy_within(to..len, from);
+    buf.truncate(len - (to - from));
+}

@@ -1,0 +1,294 @@
+//! From the provider's head to the end of the answer: forwards, meters, settles.
+//!
+//! While a send to the client is under way, receiving goes on; what came meanwhile leaves in one send. Past
+//! `client_pending_bytes_max` the provider is not read any more, so a slow client slows its provider down and nothing
+//! is kept in between.
+
+use std::future::poll_fn;
+use std::io;
+use std::task::Poll;
+
+use super::attempt::{self, Sent};
+use super::buffers::{Held, LARGEST_BYTES, STREAM_BYTES};
+use super::client::{Client, send_ms};
+use super::reader::{End, Reader};
+use super::request::{Next, Request};
+use super::respond::{self, Framing};
+use super::upstream::Upstream;
+use super::{answer, settle};
+use crate::dialect::{self, Wire};
+use crate::http1::{BodyDecoder, CHUNK_END, LAST_CHUNK, Name, ResponseBody, chunk_head};
+use crate::runtime::Buf;
+use crate::telemetry::{ErrorClass, Outcome};
+
+pub async fn run(sent: Sent, request: &mut Request, client: &mut Client) -> Next {
+    let Sent { mut upstream, head, hide_usage, text_bytes, held } = sent;
+    if matches!(head.status, 401 | 403) {
+        // The provider's text may quote this gateway's own key, and a 401 would tell the caller that theirs is bad.
+        drop(upstream);
+        return match attempt::fail(request, ErrorClass::Auth) {
+            super::request::Stop::Refuse(refusal) => answer::refuse(request, client, refusal).await,
+            super::request::Stop::Silent(_) => Next::Abort,
+        };
+    }
+    let received = upstream.received();
+    let is_sse = head.value(Name::ContentType, received).is_some_and(|value| has_prefix(value, b"text/event-stream"));
+    let readable = head.value(Name::ContentEncoding, received).is_none_or(|value| has_prefix(value, b"identity"));
+    let framing = Framing::of(request, &head, is_sse);
+    let keep_alive = request.may_keep_alive() && framing != Framing::Close;
+    let mut out = request.shard.buffers.take_vec(1024 + received.len());
+    respond::write_head(request, &head, received, framing, keep_alive, &mut out);
+    request.record().status = head.status;
+    upstream.consume(head.head_bytes);
+
+    let decoder = BodyDecoder::response(head.body, request.snapshot.limits.trailer_bytes_max);
+    let wire = Wire::of(request.record().face);
+    let reader = Reader::new(wire, &head, decoder, is_sse, readable, hide_usage);
+    let mut relay = Relay { upstream, reader, framing, is_sse, head: Some(out), waiting: None, end: None, held, ended: false };
+    let delivered = relay.pump(request, client).await;
+    let Relay { upstream, mut reader, end, .. } = relay;
+
+    let reusable = delivered.is_ok() && end == Some(End::Complete) && head.keep_alive && !reader.talked_on;
+    if reusable && head.body != ResponseBody::UntilClose {
+        upstream.keep(&request.shard, &request.snapshot.limits);
+    } else {
+        // A provider that still generates must notice at once: what nobody reads is still billed.
+        upstream.stream.shutdown();
+    }
+    let error = match (&delivered, end) {
+        (Err(error), _) => Some(*error),
+        (Ok(()), Some(End::Broken(error))) => Some(error),
+        (Ok(()), _) => reader.reading.error.or_else(|| settle::error_of(request, head.status, reader.kept())),
+    };
+    attempt::end(request, error);
+    request.record().outcome = match (&delivered, end) {
+        (Err(_), _) => Outcome::Cancelled,
+        (Ok(()), Some(End::Complete)) if reader.reading.error.is_none() => Outcome::Served,
+        _ => Outcome::Truncated,
+    };
+    settle::usage(request, &mut reader, text_bytes, head.status);
+    match (delivered, end) {
+        (Ok(()), Some(End::Complete)) if keep_alive => Next::KeepAlive,
+        (Ok(()), Some(End::Complete)) => Next::Close,
+        _ => {
+            if framing == Framing::Close {
+                client.stream.reset_on_close();
+            }
+            Next::Abort
+        }
+    }
+}
+
+fn has_prefix(value: &[u8], prefix: &[u8]) -> bool {
+    value.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+}
+
+struct Relay {
+    upstream: Upstream,
+    reader: Reader,
+    framing: Framing,
+    is_sse: bool,
+    /// The answer's head, until it leaves with the first content.
+    head: Option<Vec<u8>>,
+    /// Content that came while a send was under way.
+    waiting: Option<Buf>,
+    end: Option<End>,
+    held: Held,
+    /// The proper end of the answer has been handed to the client's connection.
+    ended: bool,
+}
+
+enum Turn {
+    Sent,
+    Received(io::Result<usize>),
+    Failed(ErrorClass),
+}
+
+impl Relay {
+    /// Until all is delivered. The error is the client's: it left, or it stopped reading.
+    async fn pump(&mut self, request: &mut Request, client: &mut Client) -> Result<(), ErrorClass> {
+        let limits = request.snapshot.limits;
+        let total_at_ms = client.deadline.after_ms(limits.total_ms);
+        let mut idle_at_ms = client.deadline.after_ms(limits.stream_idle_ms);
+        let mut send_at_ms = u64::MAX;
+        let mut room = STREAM_BYTES;
+        if let Some(mut first) = self.upstream.inbox.take() {
+            self.process(&mut first, request);
+            self.deliver(first, request);
+        }
+        loop {
+            if !client.stream.is_sending() {
+                match self.next_send(request) {
+                    Some(buf) => {
+                        send_at_ms = client.deadline.after_ms(send_ms(buf.len(), limits.client_bytes_per_s_min));
+                        client.stream.post_send(buf);
+                    }
+                    None if self.end.is_some() => return Ok(()),
+                    None => send_at_ms = u64::MAX,
+                }
+            }
+            let waiting = self.waiting.as_ref().map_or(0, Buf::len);
+            let reading = self.end.is_none() && waiting < limits.client_pending_bytes_max;
+            if reading && !self.upstream.stream.is_receiving() {
+                self.upstream.stream.post_receive(request.shard.buffers.take(room));
+            }
+            if !reading {
+                // Not the provider's silence.
+                idle_at_ms = u64::MAX;
+            }
+            client.deadline.set_at_ms(idle_at_ms.min(send_at_ms).min(total_at_ms));
+            match self.turn(client, &request.shard.buffers).await {
+                Turn::Sent => {
+                    if reading || self.end.is_none() {
+                        idle_at_ms = idle_at_ms.min(client.deadline.after_ms(limits.stream_idle_ms));
+                    }
+                }
+                Turn::Received(result) => {
+                    idle_at_ms = client.deadline.after_ms(limits.stream_idle_ms);
+                    self.receive(result, request, &mut room);
+                }
+                Turn::Failed(ErrorClass::TotalTimeout) => {
+                    let now_ms = client.deadline.now_ms();
+                    if send_at_ms <= now_ms {
+                        return Err(ErrorClass::ClientStalled);
+                    }
+                    let timeout = if total_at_ms <= now_ms { ErrorClass::TotalTimeout } else { ErrorClass::IdleTimeout };
+                    self.break_off(timeout, request);
+                }
+                Turn::Failed(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Waits for whatever happens first.
+    async fn turn(&mut self, client: &mut Client, buffers: &super::buffers::Buffers) -> Turn {
+        poll_fn(|cx| {
+            if let Poll::Ready((result, buf)) = client.stream.poll_send(cx) {
+                buffers.give(buf);
+                return Poll::Ready(result.map_or(Turn::Failed(ErrorClass::ClientGone), |_| Turn::Sent));
+            }
+            if let Poll::Ready((result, buf)) = self.upstream.stream.poll_receive(cx) {
+                self.upstream.inbox = Some(buf);
+                return Poll::Ready(Turn::Received(result));
+            }
+            if client.poll_gone(cx) {
+                return Poll::Ready(Turn::Failed(ErrorClass::ClientGone));
+            }
+            if client.deadline.expired(cx) {
+                return Poll::Ready(Turn::Failed(ErrorClass::TotalTimeout));
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    fn receive(&mut self, result: io::Result<usize>, request: &mut Request, room: &mut usize) {
+        let Some(mut buf) = self.upstream.inbox.take() else { return };
+        match result {
+            Ok(count) if count > 0 => {
+                // A filled buffer says that more is coming; a nearly empty one that a smaller does.
+                if buf.room() == 0 {
+                    *room = (*room * 4).min(LARGEST_BYTES);
+                } else if count < *room / 8 {
+                    *room = (*room / 4).max(STREAM_BYTES);
+                }
+                self.process(&mut buf, request);
+            }
+            result => {
+                buf.clear();
+                let now_ns = request.elapsed_ns();
+                let end = self.reader.end_of_input(result.is_err(), &mut buf, request.record(), now_ns);
+                self.set_end(end, &mut buf, request);
+            }
+        }
+        self.deliver(buf, request);
+    }
+
+    fn process(&mut self, buf: &mut Buf, request: &mut Request) {
+        let shard = request.shard.clone();
+        let now_ns = request.elapsed_ns();
+        if let Some(end) = self.reader.process(buf, request.record(), &shard, now_ns) {
+            self.set_end(end, buf, request);
+        }
+        if !self.is_sse {
+            self.held.set(self.reader.held_bytes());
+        }
+    }
+
+    /// The provider is silent, or has been at it for too long.
+    fn break_off(&mut self, error: ErrorClass, request: &mut Request) {
+        let mut buf = request.shard.buffers.take(STREAM_BYTES);
+        self.set_end(End::Broken(error), &mut buf, request);
+        self.deliver(buf, request);
+    }
+
+    /// A stream that breaks off ends with an event that says so; whatever breaks off lacks its proper end.
+    fn set_end(&mut self, end: End, buf: &mut Buf, request: &mut Request) {
+        self.end = Some(end);
+        let End::Broken(error) = end else { return };
+        request.keep_alive = false;
+        if self.is_sse {
+            let id = request.record().id.to_string();
+            let face = request.record().face;
+            let message = "The answer broke off before its end: the provider's stream is incomplete.";
+            let mut event = Vec::with_capacity(256);
+            dialect::error_event(face, code_of(error), message, &id, &mut event);
+            buf.extend(&event);
+        }
+    }
+
+    /// Content goes out at the next chance, behind what waits already.
+    fn deliver(&mut self, buf: Buf, request: &mut Request) {
+        request.record().response_body_bytes += buf.len() as u64;
+        match &mut self.waiting {
+            Some(waiting) => {
+                waiting.extend(buf.content());
+                request.shard.buffers.give(buf);
+            }
+            None if buf.is_empty() => request.shard.buffers.give(buf),
+            None => self.waiting = Some(buf),
+        }
+    }
+
+    /// What is to be sent now, framed.
+    fn next_send(&mut self, request: &Request) -> Option<Buf> {
+        let last = self.end == Some(End::Complete) && !self.ended;
+        let chunked = self.framing == Framing::Chunked;
+        let mut buf = match (self.waiting.take(), self.head.is_some() || (last && chunked)) {
+            (Some(buf), _) => buf,
+            (None, true) => request.shard.buffers.take(64),
+            (None, false) => return None,
+        };
+        if chunked {
+            let len = buf.len();
+            if len > 0 && !buf.prepend(chunk_head(len).as_ref()) {
+                let mut roomy = request.shard.buffers.take(Buf::HEADROOM + Buf::TAILROOM + len);
+                roomy.extend(buf.content());
+                roomy.prepend(chunk_head(len).as_ref());
+                request.shard.buffers.give(std::mem::replace(&mut buf, roomy));
+            }
+            if len > 0 {
+                buf.extend(CHUNK_END);
+            }
+            if last {
+                buf.extend(LAST_CHUNK);
+            }
+        }
+        self.ended |= last;
+        if let Some(mut head) = self.head.take() {
+            head.extend_from_slice(buf.content());
+            request.shard.buffers.give(buf);
+            return Some(Buf::from_content(head));
+        }
+        Some(buf)
+    }
+}
+
+fn code_of(error: ErrorClass) -> &'static str {
+    match error {
+        ErrorClass::IdleTimeout => "upstream_stalled",
+        ErrorClass::TotalTimeout => "total_timeout",
+        ErrorClass::Protocol => "upstream_protocol",
+        _ => "upstream_truncated",
+    }
+}

@@ -1,0 +1,110 @@
+//! The head of an answer that came from a provider, as the client gets it.
+
+use std::io::Write;
+
+use super::answer::push_ids;
+use super::request::Request;
+use crate::http1::{Field, Name, ResponseBody, ResponseHead, forward_fields, push_field, write_status_line};
+
+/// How the client sees where the body ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Framing {
+    /// No body at all.
+    None,
+    Length(u64),
+    Chunked,
+    /// HTTP/1.0: the end of the connection.
+    Close,
+}
+
+impl Framing {
+    /// Always our own (spec "dataplane" 3.8, rule 12). Streams of events lose events on the way, so their length is open.
+    pub fn of(request: &Request, head: &ResponseHead, is_sse: bool) -> Self {
+        match head.body {
+            ResponseBody::None => Framing::None,
+            ResponseBody::Length(length) if !is_sse => Framing::Length(length),
+            _ if request.head.http10 => Framing::Close,
+            _ => Framing::Chunked,
+        }
+    }
+}
+
+/// Writes the whole head. `keep_alive` is what the client is told.
+pub fn write_head(
+    request: &mut Request,
+    head: &ResponseHead,
+    received: &[u8],
+    framing: Framing,
+    keep_alive: bool,
+    out: &mut Vec<u8>,
+) {
+    write_status_line(out, head.status);
+    let failed = head.status >= 400;
+    forward_fields(&head.fields, received, out, |field, received| drops(field, received, failed));
+    if let Some(id) = head.value(Name::XRequestId, received) {
+        push_field(out, "x-upstream-request-id", id);
+    }
+    match framing {
+        Framing::None if head.status == 204 || head.status == 304 => {}
+        Framing::None => out.extend_from_slice(b"content-length: 0\r\n"),
+        Framing::Length(length) => {
+            let _ = write!(out, "content-length: {length}\r\n");
+        }
+        Framing::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+        Framing::Close => {}
+    }
+    push_ids(request, out);
+    push_target(request, out);
+    if matches!(framing, Framing::Length(_)) {
+        push_timing(request, out);
+    }
+    if !keep_alive {
+        out.extend_from_slice(b"connection: close\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// What is the provider's business with this gateway, not with the client (spec "providers" 17).
+fn drops(field: &Field, received: &[u8], failed: bool) -> bool {
+    match field.name {
+        Name::SetCookie | Name::OpenAiOrganization | Name::XRequestId | Name::Via | Name::Traceparent => true,
+        // Providers send it on successes too, where it means nothing for the client.
+        Name::RetryAfter => !failed,
+        Name::TfyOrSluice => true,
+        Name::Other => {
+            let name = field.name_span.of(received);
+            starts_with(name, b"x-ratelimit-") || starts_with(name, b"anthropic-ratelimit-")
+        }
+        _ => false,
+    }
+}
+
+fn starts_with(name: &[u8], prefix: &[u8]) -> bool {
+    name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+}
+
+fn push_target(request: &mut Request, out: &mut Vec<u8>) {
+    let attempts = request.record().attempts.len();
+    let Some(attempt) = request.record().attempts.last() else { return };
+    push_field(out, "x-sluice-target", attempt.target.fqn.as_bytes());
+    let _ = write!(out, "x-sluice-attempts: {attempts}\r\n");
+    push_field(out, "x-tfy-resolved-model", attempt.target.fqn.as_bytes());
+}
+
+/// `server-timing` in milliseconds: what was Sluice's own, what was the provider's.
+fn push_timing(request: &mut Request, out: &mut Vec<u8>) {
+    let record = request.record();
+    let admit_ns = record.admit_ns;
+    let Some(attempt) = record.attempts.last() else { return };
+    let upstream_ns = attempt.first_byte_ns.unwrap_or(attempt.start_ns).saturating_sub(attempt.start_ns);
+    out.extend_from_slice(b"server-timing: admit;dur=");
+    write_ms(admit_ns, out);
+    out.extend_from_slice(b", upstream;dur=");
+    write_ms(upstream_ns, out);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn write_ms(ns: u64, out: &mut Vec<u8>) {
+    let us = ns / 1000;
+    let _ = write!(out, "{}.{:03}", us / 1000, us % 1000);
+}
