@@ -1,0 +1,21 @@
+//! The two tools without the gateway around them: `cargo run --release -p loadtest --example tool -- mock|load ...`
+
+use clap::Parser;
+
+#[derive(Parser)]
+enum Tool {
+    /// The simulated provider.
+    Mock(loadtest::mock::Args),
+}
+
+fn main() -> std::process::ExitCode {
+    match Tool::parse() {
+        Tool::Mock(args) => match loadtest::mock::run(args) {
+            Ok(()) => std::process::ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{error}");
+                std::process::ExitCode::FAILURE
+            }
+        },
+    }
+}

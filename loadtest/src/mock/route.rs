@@ -1,0 +1,214 @@
+//! From a request to its plan: which face is called, how the model behaves, what is answered.
+
+use super::{
+    Ctx, anthropic,
+    ask::Ask,
+    faults::{self, Dialect},
+    openai, others,
+    plan::{End, Plan},
+    request::{Framing, Head, Refused},
+    responses,
+    scenario::{Class, Fault, Scenario},
+    stats,
+};
+
+/// A whole request, where it lies. Spans of `head` count from the start of `bytes`.
+pub struct View<'a> {
+    pub head: &'a Head,
+    pub bytes: &'a [u8],
+    pub body: &'a [u8],
+}
+
+impl View<'_> {
+    pub fn target(&self) -> &[u8] {
+        self.bytes.get(self.head.target.clone()).unwrap_or_default()
+    }
+
+    pub fn scenario(&self) -> &[u8] {
+        self.head.scenario.clone().and_then(|span| self.bytes.get(span)).unwrap_or_default()
+    }
+
+    fn method(&self) -> &[u8] {
+        self.bytes.get(self.head.method.clone()).unwrap_or_default()
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Face {
+    Chat,
+    Completions,
+    Embeddings,
+    Responses,
+    Moderations,
+    Rerank,
+    Images,
+    Speech,
+    Transcription,
+    Messages,
+    CountTokens,
+}
+
+/// Faces are known by how the path ends, whatever the base path is. Longer endings first.
+const FACES: &[(&str, Face)] = &[
+    ("/chat/completions", Face::Chat),
+    ("/completions", Face::Completions),
+    ("/embeddings", Face::Embeddings),
+    ("/responses", Face::Responses),
+    ("/moderations", Face::Moderations),
+    ("/rerank", Face::Rerank),
+    ("/images/generations", Face::Images),
+    ("/images/edits", Face::Images),
+    ("/images/variations", Face::Images),
+    ("/audio/speech", Face::Speech),
+    ("/audio/transcriptions", Face::Transcription),
+    ("/audio/translations", Face::Transcription),
+    ("/messages/count_tokens", Face::CountTokens),
+    ("/messages", Face::Messages),
+];
+
+/// A plan, and whether the same request may be answered by it again.
+pub struct Answer {
+    pub plan: Plan,
+    pub reusable: bool,
+}
+
+impl Answer {
+    fn once(plan: Plan) -> Answer {
+        Answer { plan, reusable: false }
+    }
+}
+
+pub fn answer(view: &View, ctx: &Ctx) -> Answer {
+    let calm = Scenario::default();
+    let target = String::from_utf8_lossy(view.target()).into_owned();
+    let path = target.split(['?', '#']).next().unwrap_or_default();
+    let face = FACES.iter().find(|(end, _)| path.ends_with(end)).map(|(_, face)| *face);
+    let dialect = match face {
+        Some(Face::Messages | Face::CountTokens) => Dialect::Anthropic,
+        None if view.head.anthropic => Dialect::Anthropic,
+        _ => Dialect::OpenAi,
+    };
+    let error =
+        |status, words: &str| Answer::once(faults::answer(dialect, status, Class::ByStatus, Some(words), &calm));
+
+    if view.head.echo {
+        return Answer::once(echo(view, &calm));
+    }
+    if let Some(key) = &ctx.require_key
+        && view.head.key.clone().and_then(|span| view.bytes.get(span)) != Some(key.as_bytes())
+    {
+        return Answer::once(faults::answer(dialect, 401, Class::ByStatus, None, &calm));
+    }
+    match (view.method(), face) {
+        (b"POST", Some(face)) => post(view, ctx, face, dialect),
+        (b"GET", None) => get(view, ctx, path, dialect),
+        (b"POST", None) if is_otlp(path) => Answer::once(otlp(view, ctx, &calm)),
+        (_, Some(_)) => error(405, "Only POST is allowed here."),
+        _ => error(404, "Unknown path."),
+    }
+}
+
+fn echo(view: &View, scenario: &Scenario) -> Plan {
+    let head = view.bytes.get(..view.head.len).unwrap_or_default();
+    let body = others::echo(head, view.body, view.head.framing == Framing::Chunked);
+    Plan::unary(200, "application/json", &[], body.as_bytes(), scenario)
+}
+
+fn is_otlp(path: &str) -> bool {
+    ["/v1/traces", "/v1/metrics", "/v1/logs"].contains(&path)
+}
+
+/// An empty body is a whole `Export*ServiceResponse`.
+fn otlp(view: &View, ctx: &Ctx, scenario: &Scenario) -> Plan {
+    stats::add(&ctx.stats.otlp_requests, 1);
+    stats::add(&ctx.stats.otlp_bytes, view.body.len() as u64);
+    let json = view.body.first() == Some(&b'{');
+    let (content_type, body) =
+        if json { ("application/json", &b"{}"[..]) } else { ("application/x-protobuf", &b""[..]) };
+    Plan::unary(200, content_type, &[], body, scenario)
+}
+
+fn get(view: &View, ctx: &Ctx, path: &str, dialect: Dialect) -> Answer {
+    let calm = Scenario::default();
+    let json = |body: String| Answer::once(Plan::unary(200, "application/json", &[], body.as_bytes(), &calm));
+    if path == "/mock/stats" {
+        return json(ctx.stats.to_json());
+    }
+    if path == "/" || path == "/health" {
+        return Answer::once(Plan::unary(200, "text/plain", &[], b"sluice mock: a simulated provider\n", &calm));
+    }
+    if path.ends_with("/models") {
+        return Answer { plan: others::models(view.head.anthropic, &calm), reusable: !view.head.anthropic };
+    }
+    if let Some((_, id)) = path.rsplit_once("/models/") {
+        return json(others::model(id).to_string());
+    }
+    Answer::once(faults::answer(dialect, 404, Class::ByStatus, Some("Unknown path."), &calm))
+}
+
+fn post(view: &View, ctx: &Ctx, face: Face, dialect: Dialect) -> Answer {
+    let calm = Scenario::default();
+    let bad = |words: &str| Answer::once(faults::answer(dialect, 400, Class::ByStatus, Some(words), &calm));
+    let asked = if view.head.multipart { Ask::from_multipart(view.body) } else { Ask::from_json(view.body) };
+    let ask = match asked {
+        Ok(ask) => ask,
+        Err(words) => return bad(&words),
+    };
+    if ask.model == "echo" {
+        return Answer::once(echo(view, &calm));
+    }
+    let mut scenario = match scenario(&ask.model, view.scenario(), ctx) {
+        Ok(scenario) => scenario,
+        Err(words) => return bad(&words),
+    };
+    let reusable = scenario.once.is_none();
+    if let Some(key) = &scenario.once
+        && !ctx.first_time(key)
+    {
+        scenario.fault = None;
+    }
+    let plan = match scenario.fault {
+        Some(Fault::Status(status, class)) => faults::answer(dialect, status, class, None, &scenario),
+        Some(Fault::Reset) => Plan::mute(&scenario, End::Rst),
+        Some(Fault::Silence) => Plan::mute(&scenario, End::Stall),
+        Some(Fault::Close) => Plan::mute(&scenario, End::Fin),
+        _ => match face {
+            Face::Chat => openai::chat(&ask, &scenario),
+            Face::Completions => openai::completions(&ask, &scenario),
+            Face::Embeddings => others::embeddings(&ask, &scenario),
+            Face::Responses => responses::answer(&ask, &scenario),
+            Face::Moderations => others::moderations(&ask, &scenario),
+            Face::Rerank => others::rerank(&ask, &scenario),
+            Face::Images => others::images(&ask, &scenario),
+            Face::Speech => others::speech(&ask, &scenario),
+            Face::Transcription => others::transcription(&ask, &scenario),
+            Face::Messages => anthropic::messages(&ask, &scenario),
+            Face::CountTokens => anthropic::count_tokens(&ask, &scenario),
+        },
+    };
+    Answer { plan, reusable }
+}
+
+/// The nature of the model, over it what the command line set, over that the options in its name, over all the header.
+fn scenario(model: &str, header: &[u8], ctx: &Ctx) -> Result<Scenario, String> {
+    let (name, options) = model.split_once(':').unwrap_or((model, ""));
+    let mut scenario = Scenario::default();
+    scenario.apply(super::nature(name))?;
+    scenario.apply(&ctx.options)?;
+    // Many real names have a colon; it starts options in ours only, and elsewhere only where they make sense as options.
+    let mut with_options = scenario.clone();
+    match with_options.apply(options) {
+        Ok(()) => scenario = with_options,
+        Err(words) if name.starts_with("mock") => return Err(words),
+        Err(_) => {}
+    }
+    scenario.apply(std::str::from_utf8(header).unwrap_or("not UTF-8"))?;
+    Ok(scenario)
+}
+
+/// The answer to a head that cannot be served; the connection ends with it.
+pub fn refusal(refused: &Refused) -> Plan {
+    let calm = Scenario::default();
+    let plan = faults::answer(Dialect::OpenAi, refused.0, Class::ByStatus, Some(refused.1), &calm);
+    Plan { end: End::Fin, ..plan }
+}

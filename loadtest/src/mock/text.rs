@@ -1,0 +1,51 @@
+//! The words that answers are made of. Each is one token for the usual tokenizers, so that text and reported usage agree.
+
+const WORDS: &[&str] = &[
+    "The", "gate", "opens", "and", "the", "water", "moves", "down", "to", "the", "mill", "where", "it", "turns", "the",
+    "wheel", "while", "the", "keeper", "counts", "what", "has", "passed", "and", "writes", "it", "in", "a", "book",
+    "so", "that", "every", "farm", "along", "the", "river", "gets", "its", "share", "and", "no", "one", "has", "to",
+    "ask", "how", "much", "was", "left", "over", "when", "the", "summer", "came", "because", "the", "number", "was",
+    "there", "for", "all", "to", "read", "then",
+];
+
+/// Token number `index` of an answer, with its leading space; exactly `size` bytes when a size is given.
+pub fn token(index: u32, size: Option<u32>) -> String {
+    let word = |i: u32| WORDS.get(i as usize % WORDS.len()).copied().unwrap_or("the");
+    let mut text = String::new();
+    if index > 0 {
+        text.push(' ');
+    }
+    text.push_str(word(index));
+    if let Some(size) = size.map(|s| s as usize) {
+        let mut more = index;
+        while text.len() < size {
+            more += 1;
+            text.push(' ');
+            text.push_str(word(more));
+        }
+        text.truncate(size);
+    }
+    text
+}
+
+pub fn tokens(count: u32, size: Option<u32>) -> Vec<String> {
+    (0..count).map(|index| token(index, size)).collect()
+}
+
+/// The rule by which prompts are counted: one per word.
+pub fn words(text: &str) -> u64 {
+    text.split_whitespace().count() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_words_or_exactly_as_long_as_asked() {
+        assert_eq!(tokens(4, None).concat(), "The gate opens and");
+        assert_eq!(words(&tokens(200, None).concat()), 200);
+        assert!(tokens(100, Some(5)).iter().all(|t| t.len() == 5));
+        assert!(tokens(100, Some(64)).iter().all(|t| t.len() == 64));
+    }
+}
