@@ -7,6 +7,7 @@
 
 mod edit;
 mod scan;
+mod strict;
 mod string;
 #[cfg(test)]
 mod tests;

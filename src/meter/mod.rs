@@ -1,5 +1,15 @@
 //! Tokens and money: usage folding, token counting, cost. No I/O, no runtime.
 
+mod delivered;
+mod estimate;
+mod fold;
+#[cfg(test)]
+mod tests;
+mod tokenizer;
 mod usage;
 
+pub use delivered::Delivered;
+pub use estimate::{estimate_tokens, estimate_tokens_of_bytes};
+pub use fold::{CacheInput, Counts, Fold};
+pub use tokenizer::{Family, family, load_tokenizers, tokenizers_loaded};
 pub use usage::{Usage, UsageSource};

@@ -1,1 +1,8 @@
-//! placeholder
+//! Provider accounts. So far: what a provider's error means, whatever its status says (a 429 may mean "no money", a
+//! 400 "slow down"): the code in the body decides first, the status second, the wording last.
+
+mod classify;
+#[cfg(test)]
+mod tests;
+
+pub use classify::{classify, classify_event};

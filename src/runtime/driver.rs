@@ -71,10 +71,14 @@ fn build(builder: io_uring::Builder, entries: u32) -> io::Result<Ring> {
 /// What the operator can do about it.
 fn reason(error: &io::Error) -> String {
     let hint = match error.raw_os_error() {
-        Some(libc::EPERM) => "forbidden: a seccomp profile (container runtimes deny io_uring by default) or kernel.io_uring_disabled=2",
+        Some(libc::EPERM) => {
+            "forbidden: a seccomp profile (container runtimes deny io_uring by default) or kernel.io_uring_disabled=2"
+        }
         Some(libc::EACCES) => "forbidden by a security module",
         Some(libc::ENOSYS) => "this kernel has no io_uring",
-        Some(libc::ENOMEM) => "the locked-memory limit is too small: raise LimitMEMLOCK or ulimit -l to 1 MiB per shard",
+        Some(libc::ENOMEM) => {
+            "the locked-memory limit is too small: raise LimitMEMLOCK or ulimit -l to 1 MiB per shard"
+        }
         _ => "the kernel refused the ring",
     };
     format!("{hint} ({error})")

@@ -135,9 +135,19 @@ pub enum ErrorClass {
     StreamError,
     RateLimited,
     Overloaded,
+    /// The account has no money or quota left: waiting does not help.
+    QuotaExhausted,
     Auth,
+    /// The key is good, but not for this.
+    Permission,
     BadRequest,
+    /// The prompt does not fit into the model's window.
+    ContextLength,
+    /// Refused by the provider's content policy.
+    ContentFilter,
     NotFound,
+    /// The provider itself says that it took too long.
+    Timeout,
     Server,
     /// The client went away.
     ClientGone,
@@ -162,9 +172,14 @@ impl ErrorClass {
             ErrorClass::StreamError => "stream_error",
             ErrorClass::RateLimited => "rate_limited",
             ErrorClass::Overloaded => "overloaded",
+            ErrorClass::QuotaExhausted => "quota_exhausted",
             ErrorClass::Auth => "auth",
+            ErrorClass::Permission => "permission",
             ErrorClass::BadRequest => "bad_request",
+            ErrorClass::ContextLength => "context_length",
+            ErrorClass::ContentFilter => "content_filter",
             ErrorClass::NotFound => "not_found",
+            ErrorClass::Timeout => "timeout",
             ErrorClass::Server => "server_error",
             ErrorClass::ClientGone => "client_gone",
             ErrorClass::ClientStalled => "client_stalled",

@@ -1,0 +1,135 @@
+//! OpenAI Responses. There is no `[DONE]`: the stream ends with one of three events that carry the whole response.
+
+use crate::json::Walk;
+use crate::meter::CacheInput;
+use crate::sse::Event;
+
+use super::{Mark, Reading, kind, read_error_event};
+
+pub(super) fn event(event: &Event<'_>, reading: &mut Reading) -> Mark {
+    let kind = kind(event);
+    if kind.ends_with(b".delta") {
+        return delta(kind, event.data, reading);
+    }
+    match kind {
+        b"response.created" | b"response.queued" | b"response.in_progress" => {
+            if reading.response_id.is_none() {
+                envelope(event.data, reading);
+            }
+            Mark::Other
+        }
+        b"response.completed" | b"response.incomplete" | b"response.failed" => {
+            // Cut inside its last event, a stream is as truncated as anywhere else.
+            reading.terminated |= envelope(event.data, reading);
+            Mark::End
+        }
+        b"error" => {
+            read_error_event(event.data, reading);
+            Mark::Error
+        }
+        _ => Mark::Other,
+    }
+}
+
+pub(super) fn body(body: &[u8], reading: &mut Reading) -> bool {
+    let mut walk = Walk::new(body);
+    response(&mut walk, reading, true);
+    walk.at_end()
+}
+
+/// A piece of text, reasoning, arguments or code. Nothing behind it matters.
+#[inline]
+fn delta(kind: &[u8], data: &[u8], reading: &mut Reading) -> Mark {
+    let mut walk = Walk::new(data);
+    if !walk.object() {
+        return Mark::Other;
+    }
+    while let Some(key) = walk.key() {
+        if key != b"delta" {
+            walk.skip();
+            continue;
+        }
+        let delta = walk.string();
+        let content = match kind {
+            b"response.audio.delta" | b"response.output_audio.delta" => delta.is_some_and(|sound| !sound.is_empty()),
+            _ => reading.push(delta),
+        };
+        return if content { Mark::Content } else { Mark::Other };
+    }
+    Mark::Other
+}
+
+/// An event that carries a response; false when it is not whole.
+fn envelope(data: &[u8], reading: &mut Reading) -> bool {
+    let mut walk = Walk::new(data);
+    if !walk.object() {
+        return false;
+    }
+    while let Some(key) = walk.key() {
+        match key {
+            b"response" => response(&mut walk, reading, false),
+            _ => walk.skip(),
+        }
+    }
+    walk.at_end()
+}
+
+/// A response object. `text`: its output has not been counted from deltas.
+fn response(walk: &mut Walk<'_>, reading: &mut Reading, text: bool) {
+    if !walk.object() {
+        return walk.skip();
+    }
+    let mut reason = None;
+    while let Some(key) = walk.key() {
+        match key {
+            b"id" => reading.read_id(walk),
+            b"model" => reading.read_model(walk),
+            b"status" => reading.read_finish(walk),
+            b"incomplete_details" if walk.object() => {
+                while let Some(key) = walk.key() {
+                    match key {
+                        b"reason" => reason = walk.string(),
+                        _ => walk.skip(),
+                    }
+                }
+            }
+            b"usage" => {
+                reading.read_usage(walk, CacheInput::Inside);
+            }
+            b"error" => {
+                reading.read_error(walk);
+            }
+            b"output" if text => {
+                output(walk, reading, 0);
+            }
+            _ => walk.skip(),
+        }
+    }
+    // More telling than the status `incomplete`.
+    if let Some(reason) = reason {
+        reading.finish_reason = Some(super::label(reason));
+    }
+}
+
+/// The text of output items, their content and their summaries.
+fn output(walk: &mut Walk<'_>, reading: &mut Reading, depth: u32) {
+    const DEPTH_MAX: u32 = 1;
+    if depth > DEPTH_MAX || !walk.array() {
+        return walk.skip();
+    }
+    while walk.item() {
+        if !walk.object() {
+            walk.skip();
+            continue;
+        }
+        while let Some(key) = walk.key() {
+            match key {
+                b"content" | b"summary" => output(walk, reading, depth + 1),
+                b"text" | b"refusal" | b"name" | b"arguments" | b"input" | b"code" => {
+                    reading.push(walk.string());
+                }
+                _ => walk.skip(),
+            }
+        }
+    }
+}

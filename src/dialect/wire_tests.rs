@@ -1,0 +1,188 @@
+//! Recorded provider traffic folds to the usage it must fold to. Skipped where the recordings are not at hand.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::{Mark, Reading, Wire};
+use crate::config::Api;
+use crate::meter::Family;
+use crate::provider::classify;
+use crate::sse::Scanner;
+use crate::telemetry::ErrorClass;
+
+struct Sample {
+    file: String,
+    wire: Wire,
+    api: Api,
+    stream: bool,
+    status: u16,
+    finish: String,
+    expect: Option<Value>,
+    notes: String,
+    bytes: Vec<u8>,
+}
+
+fn samples() -> Vec<Sample> {
+    let shared = std::env::var_os("SLUICE_SHARED")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from)
+        .join("wire");
+    let Ok(index) = std::fs::read_to_string(shared.join("INDEX.tsv")) else {
+        eprintln!("no recordings in {}: skipped", shared.display());
+        return Vec::new();
+    };
+    let mut lines = index.lines();
+    let names: Vec<&str> = lines.next().unwrap().split('\t').collect();
+    let mut samples = Vec::new();
+    for line in lines {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let field = |name: &str| fields[names.iter().position(|known| *known == name).unwrap()];
+        let wire = match field("api") {
+            "chat" => Wire::Chat,
+            "completions" => Wire::Completions,
+            "responses" => Wire::Responses,
+            "messages" => Wire::Messages,
+            "embeddings"
+            | "rerank"
+            | "count_tokens"
+            | "transcription"
+            | "audio-transcription"
+            | "audio-translation"
+            | "image-generation" => Wire::Plain,
+            _ => continue,
+        };
+        let Ok(bytes) = std::fs::read(shared.join(field("file"))) else { continue };
+        samples.push(Sample {
+            file: field("file").into(),
+            wire,
+            api: if wire == Wire::Messages { Api::Anthropic } else { Api::OpenAi },
+            stream: field("file").ends_with(".sse"),
+            status: field("status").parse().unwrap(),
+            finish: field("finish_raw").into(),
+            expect: (!field("expect_norm").is_empty()).then(|| serde_json::from_str(field("expect_norm")).unwrap()),
+            notes: field("notes").into(),
+            bytes,
+        });
+    }
+    assert!(samples.len() > 100, "{} samples of our dialects", samples.len());
+    samples
+}
+
+fn read(sample: &Sample, bytes: &[u8], slice_len: usize) -> (Reading, Vec<Mark>) {
+    let mut reading = Reading::new(Family::Unknown);
+    let mut marks = Vec::new();
+    let mut scanner = Scanner::new(1 << 22);
+    for slice in bytes.chunks(slice_len) {
+        scanner.feed(slice, |event| marks.push(sample.wire.read_event(&event, &mut reading))).unwrap();
+    }
+    scanner.finish(|event| marks.push(sample.wire.read_event(&event, &mut reading)));
+    (reading, marks)
+}
+
+/// The numbers of `expect_norm`; billed ones where iterations are listed.
+fn check(sample: &Sample, reading: &Reading) {
+    let Some(expect) = &sample.expect else { return };
+    let expected = |name: &str| {
+        let billed = expect.get(format!("billed_{name}")).or_else(|| expect.get(name));
+        billed.and_then(Value::as_u64)
+    };
+    let usage = reading.usage;
+    let out = expected("out").unwrap_or(0);
+    for (name, wanted, got) in [
+        ("in", expected("in").or(expected("total")), usage.input),
+        ("out", expected("out"), usage.output),
+        ("cr", expected("cr"), usage.cache_read),
+        ("cw", expected("cw"), usage.cache_write_total()),
+        ("cw5m", expected("cw5m"), usage.cache_write_5m),
+        ("cw1h", expected("cw1h"), usage.cache_write_1h),
+        ("rt", expected("rt").map(|reasoning| reasoning.min(out)), usage.reasoning),
+    ] {
+        assert!(wanted.is_none_or(|wanted| wanted == got), "{}: {name} {wanted:?} {usage:?}", sample.file);
+    }
+    // A duration is billed by the second.
+    assert!(!reading.odd_usage, "{}", sample.file);
+}
+
+#[test]
+fn recordings_fold_to_their_expected_usage() {
+    let mut checked = 0;
+    for sample in samples().iter().filter(|sample| sample.status == 200) {
+        if sample.stream {
+            for slice_len in [usize::MAX, 1, 13, 1400, 16 * 1024] {
+                let (reading, _) = read(sample, &sample.bytes, slice_len);
+                check(sample, &reading);
+            }
+        } else {
+            let mut reading = Reading::new(Family::Unknown);
+            sample.wire.read_body(&sample.bytes, &mut reading);
+            assert!(reading.terminated && reading.error.is_none(), "{}: {:?}", sample.file, reading.error);
+            check(sample, &reading);
+        }
+        checked += usize::from(sample.expect.is_some());
+    }
+    eprintln!("{checked} recordings folded to their expected usage");
+}
+
+#[test]
+fn recorded_streams_end_with_their_terminator_and_their_finish_reason() {
+    for sample in samples().iter().filter(|sample| sample.stream) {
+        let (reading, marks) = read(sample, &sample.bytes, 4096);
+        // A snapshot without an end, errors before the end, an event that is not JSON.
+        let broken = ["NO finish_reason", "MID-STREAM", "badjson"].iter().any(|note| sample.notes.contains(note));
+        assert_eq!(reading.terminated, !broken, "{}", sample.file);
+        assert_eq!(marks.contains(&Mark::End), !broken || sample.notes.contains("badjson"), "{}", sample.file);
+        assert_eq!(marks.contains(&Mark::Error), reading.error.is_some(), "{}", sample.file);
+        assert_eq!(reading.error.is_some(), sample.notes.to_lowercase().contains("error"), "{}", sample.file);
+        let nameless = memchr::memmem::find(&sample.bytes, b"\"id\":\"\"").is_some();
+        assert!(reading.response_id.is_some() || nameless || broken, "{}", sample.file);
+        let content = marks.iter().filter(|mark| **mark == Mark::Content).count();
+        assert!(content > 0 || reading.usage.output == 0 || sample.wire == Wire::Responses, "{}", sample.file);
+        if !sample.finish.is_empty() {
+            assert_eq!(reading.finish_reason.as_deref(), Some(sample.finish.as_str()), "{}", sample.file);
+        }
+    }
+}
+
+#[test]
+fn a_recording_cut_at_any_event_does_not_look_complete() {
+    for sample in samples().iter().filter(|sample| sample.stream) {
+        let mut reading = Reading::new(Family::Unknown);
+        let mut scanner = Scanner::new(1 << 22);
+        let (mut last_end, mut terminator) = (0, None);
+        scanner
+            .feed(&sample.bytes, |event| {
+                sample.wire.read_event(&event, &mut reading);
+                if reading.terminated && terminator.is_none() {
+                    terminator = Some((last_end, event.end));
+                }
+                last_end = event.end;
+            })
+            .unwrap();
+        let Some((start, end)) = terminator else { continue };
+        // Right before the terminator, and inside of it.
+        for cut in (0..=8).map(|part| start + (end - start - 4) * part / 8) {
+            let (reading, _) = read(sample, &sample.bytes[..cut], 4096);
+            assert!(!reading.terminated, "{} cut at {cut}", sample.file);
+        }
+    }
+}
+
+#[test]
+fn recorded_errors_are_classified() {
+    use ErrorClass::*;
+    for sample in samples().iter().filter(|sample| sample.status >= 400) {
+        let class = classify(sample.api, sample.status, &sample.bytes);
+        let expected = match sample.file.as_str() {
+            "openai/responses-json-13.json" | "openai/responses-json-7.json" => NotFound,
+            _ => match sample.status {
+                400 => BadRequest,
+                401 => Auth,
+                403 => Permission,
+                404 => NotFound,
+                429 => RateLimited,
+                other => panic!("{}: status {other} has no expectation", sample.file),
+            },
+        };
+        assert_eq!(class, expected, "{}", sample.file);
+    }
+}
