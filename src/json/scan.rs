@@ -57,7 +57,7 @@ pub fn scan_request(body: &[u8]) -> Result<RequestScan, JsonError> {
         return Err(JsonError { offset: u32::MAX as usize, expected: "less than 4 GiB of JSON" });
     }
     let mut scan = RequestScan::default();
-    let mut cursor = Cursor { bytes: body, ..Cursor::default() };
+    let mut cursor = Cursor::new(body);
     cursor.white();
     cursor.byte(b'{', "a JSON object")?;
     cursor.push(true)?;

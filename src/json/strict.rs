@@ -17,6 +17,10 @@ pub(super) struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, ..Self::default() }
+    }
+
     pub fn error(&self, expected: &'static str) -> JsonError {
         JsonError { offset: self.at, expected }
     }
