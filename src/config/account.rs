@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::kinds::Kind;
 use super::read::{Fields, NAME, Reader, is_name};
+use super::secret::is_field_value;
 use super::snapshot::{Account, Api, Secret, Upstream};
 use super::tree::Node;
 use super::url::Url;
@@ -162,11 +163,11 @@ fn auth(reader: &mut Reader<'_>, fields: Fields<'_>, kind: &Kind) -> Option<Auth
     match reader.choice(data, "type", &kinds)? {
         0 => {
             let data = auth_fields(reader, node, &["type", "api_key"])?;
-            reader.secret(data, "api_key").map(Auth::Key)
+            sendable(reader, data, "api_key").map(Auth::Key)
         }
         1 => {
             let data = auth_fields(reader, node, &["type", "bearer_token"])?;
-            let token = reader.secret(data, "bearer_token")?;
+            let token = sendable(reader, data, "bearer_token")?;
             Some(Auth::Header(Secret::new(format!("Bearer {}", token.expose()))))
         }
         _ => {
@@ -181,6 +182,16 @@ fn auth(reader: &mut Reader<'_>, fields: Fields<'_>, kind: &Kind) -> Option<Auth
             Some(Auth::Header(Secret::new(format!("Basic {}", base64(pair.as_bytes())))))
         }
     }
+}
+
+/// A secret that can stand in a header field.
+fn sendable(reader: &mut Reader<'_>, data: Fields<'_>, key: &str) -> Option<Secret> {
+    let secret = reader.secret(data, key)?;
+    if !is_field_value(secret.expose()) {
+        reader.fault(data.line_of(key), format!("`{key}`: the secret is no header value; expected visible ASCII"));
+        return None;
+    }
+    Some(secret)
 }
 
 fn auth_fields<'n>(reader: &mut Reader<'_>, node: &'n Node, keys: &[&str]) -> Option<Fields<'n>> {

@@ -197,7 +197,7 @@ fn from_variable(
     signal: Signal,
 ) -> Option<String> {
     let Some(url) = Url::parse(text) else {
-        reader.variable_fault(name, url::EXPECTED);
+        reader.variable_fault(name, &format!("expected {}", url::EXPECTED));
         return None;
     };
     if name == "OTEL_EXPORTER_OTLP_ENDPOINT" || protocol == OtlpProtocol::Grpc {

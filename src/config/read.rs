@@ -60,9 +60,12 @@ impl<'e> Reader<'e> {
         self.errors.push((self.source, error));
     }
 
+    /// Once, though a general variable is read for each signal.
     pub fn variable_fault(&mut self, name: &str, message: &str) {
         let error = ConfigError { file: "environment".to_owned(), line: 0, message: format!("{name}: {message}") };
-        self.errors.push((usize::MAX, error));
+        if !self.errors.iter().any(|(_, known)| *known == error) {
+            self.errors.push((usize::MAX, error));
+        }
     }
 
     fn expected(&mut self, node: &Node, key: &str, what: &str) {

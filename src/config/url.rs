@@ -10,8 +10,7 @@ pub(super) struct Url {
     pub path: String,
 }
 
-pub(super) const EXPECTED: &str =
-    "expected `http://HOST[:PORT][/PATH]` or `https://...`, without user, query or fragment";
+pub(super) const EXPECTED: &str = "`http://HOST[:PORT][/PATH]` or `https://...`, without user, query or fragment";
 
 impl Url {
     /// `None` when `text` is not such a URL. The caller must not print `text`: it may hold a password.

@@ -98,5 +98,5 @@ fn pem_error(error: &pem::Error) -> String {
 }
 
 #[cfg(test)]
-#[path = "config_tests.rs"]
+#[path = "tests.rs"]
 mod tests;
