@@ -35,9 +35,6 @@ const OWNED_HEADERS: [&str; 13] = [
 const MODEL_TYPE: &str = "`chat`, `completion`, `embedding`, `realtime`, `rerank`, `audio_transcription`, \
     `audio_translation`, `text_to_speech`, `moderation`, `image`, `responses` or `ocr`";
 
-/// Names under which the simulated provider is listed; it answers to every other name as well.
-const MOCK_MODELS: [&str; 3] = ["gpt-4o-mini", "claude-sonnet-4-5", "text-embedding-3-small"];
-
 pub(super) fn read(
     reader: &mut Reader<'_>,
     node: &Node,
@@ -82,8 +79,9 @@ pub(super) fn read(
         integration(reader, item, kind, &mut account);
     }
     if kind.api == Api::Mock && account.pass_any_model {
-        for model in MOCK_MODELS {
-            account.models.insert(model.to_owned(), target(&account, model, model));
+        // Listed under the names it knows; it answers to every other as well.
+        for model in loadtest::mock::MODELS {
+            account.models.insert((*model).to_owned(), target(&account, model, model));
         }
     }
     Some(account)
