@@ -5,6 +5,8 @@ use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
 /// Deeper than any key of ours; bounds the tree, and so the recursion of who walks it.
 const DEPTH_MAX: usize = 32;
+/// More than any mapping of ours; the search for keys given twice costs its square.
+const KEYS_MAX: usize = 4096;
 
 #[derive(Debug)]
 pub(super) struct Node {
@@ -40,7 +42,9 @@ pub(super) fn parse(text: &str) -> (Vec<Node>, Vec<Fault>) {
         let stopped = match event {
             Ok((event, span)) => builder.take(event, span).is_err(),
             Err(error) => {
-                builder.faults.push((error.marker().line().max(1), format!("not YAML: {}", error.info())));
+                let line = error.marker().line().max(1);
+                let hint = unquoted_reference(text, line);
+                builder.faults.push((line, format!("not YAML: {}{hint}", error.info())));
                 true
             }
         };
@@ -49,6 +53,14 @@ pub(super) fn parse(text: &str) -> (Vec<Node>, Vec<Fault>) {
         }
     }
     (builder.documents, builder.faults)
+}
+
+/// The commonest slip: within `{}` and `[]`, braces end a plain word.
+fn unquoted_reference(text: &str, line: usize) -> &'static str {
+    match text.lines().nth(line - 1) {
+        Some(line) if line.contains(": ${") => "; within `{}` a reference needs quotes: \"${env:NAME}\"",
+        _ => "",
+    }
 }
 
 enum Open {
@@ -145,6 +157,9 @@ impl Builder {
                 self.faults.push((line, format!("key `{text}` is given twice, first on line {}", first.line)));
             }
             *pending = Some((text, line));
+            if entries.len() == KEYS_MAX {
+                return self.stop(line, &format!("more than {KEYS_MAX} keys in one mapping"));
+            }
         }
         Ok(())
     }

@@ -144,6 +144,21 @@ fn faults_say_where_what_and_what_was_expected() {
 }
 
 #[test]
+fn a_reference_that_lacks_its_quotes_is_told_so() {
+    let text = "type: provider-account/openai\nname: a\nauth_data: {type: api-key, api_key: ${env:A}}\n";
+    let faults = refused(text, &[("A", "x")]);
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    assert!(faults[0].starts_with("test.yaml:3: not YAML: "), "{faults:?}");
+    assert!(faults[0].ends_with("; within `{}` a reference needs quotes: \"${env:NAME}\""), "{faults:?}");
+}
+
+#[test]
+fn a_mapping_without_end_is_not_searched_without_end() {
+    let keys: String = (0..200_000).map(|i| format!("k{i}: 1\n")).collect();
+    assert_eq!(refused(&keys, &[]), ["test.yaml:4097: more than 4096 keys in one mapping"]);
+}
+
+#[test]
 fn types_that_are_not_served_say_so_and_list_those_that_are() {
     let types = [
         "gateway-rate-limiting-config",
