@@ -1,4 +1,4 @@
-//! One named case per attack class of `dataplane.md` 3.8 that reaches the codec: the bytes, and what becomes of them.
+//! One named case per known class of attack that reaches the codec: the bytes, and what becomes of them.
 //! The classes of HTTP/2 and those of whole connections (pool reuse, slow readers) are tested elsewhere.
 
 use super::tests::{LIMITS, decode, decode_chunked, request, response};

@@ -3,7 +3,8 @@
 //! Called by the shard for both sides of the proxy: [`parse_request`] for clients, [`parse_response`] for providers,
 //! [`BodyDecoder`] for either body, and the functions of `write` for what we send. It must never do I/O, keep a
 //! peer's bytes, guess what a malformed message meant, or hand out a body length that two parsers could read
-//! differently: what is ambiguous is refused (RFC 9112 section 11.2).
+//! differently: what is ambiguous is refused (RFC 9112 section 11.2). The rules of that are numbered; `tests` has a
+//! test for each, which says what it demands, and `attacks` a case for each known class of attack.
 //!
 //! Heads are parsed here and not by httparse, because every place where httparse is lenient (bare LF, several empty
 //! lines first, any byte in the target) would need a second pass to refuse; everything accepted here httparse accepts

@@ -52,7 +52,7 @@ const FAMILIES: [(&[u8], Name); 3] =
 impl Name {
     pub(super) fn of(name: &[u8]) -> Name {
         for (word, class) in of_length(name.len()) {
-            if name.eq_ignore_ascii_case(word) {
+            if is_word(name, word) {
                 return *class;
             }
         }
@@ -117,6 +117,12 @@ impl Name {
                 | Name::ProxyAuthorization
         )
     }
+}
+
+/// Whether a token is `word`, of the same length, in lower case and made of letters and hyphens. Setting bit 5 makes
+/// letters lower case; of the other token bytes it changes `^` and `_` only, into bytes no word has.
+fn is_word(name: &[u8], word: &[u8]) -> bool {
+    name.iter().zip(word).fold(0, |difference, (a, b)| difference | ((a | 0x20) ^ b)) == 0
 }
 
 fn family(name: &[u8]) -> Name {

@@ -1,4 +1,4 @@
-//! Request heads. Stricter than RFC 9112 wherever it leaves a choice: see `dataplane.md` 3.8 for the numbered rules.
+//! Request heads. Stricter than RFC 9112 wherever it leaves a choice; the rules are those of `tests/requests.rs`.
 
 use super::field::{BARE_LF, FieldFault, Sender, find, parse_fields};
 use super::framing::{Connection, TransferCoding, content_length};

@@ -1,6 +1,6 @@
 //! Response heads of upstreams. More patient than requests only where RFC 9112 lets the recipient of a response be:
 //! - whitespace between name and colon is taken out (5.1 asks a proxy to);
-//! - a status line without the space before an empty reason is read (4, "some implementations omit");
+//! - a status line without the space before an empty reason is read (4 lets trailing whitespace be ignored);
 //! - Content-Length repeated with the same value counts once (6.3 rule 5);
 //! - Content-Length beside Transfer-Encoding loses, and the connection is not used again (6.3 rule 3).
 //!

@@ -1,4 +1,5 @@
-//! One test per rule of `dataplane.md` 3.8 that a codec can break, under its number, and what the rules do not say.
+//! One test per rule against request smuggling that a codec can break, under its number, and what the rules do not say.
+//! Rule 25 (loops) and the parts of 14 to 23 that need a connection belong to the shard.
 
 mod bodies;
 mod requests;

@@ -317,4 +317,12 @@ fn names_are_known_whatever_their_case() {
     ] {
         assert_eq!(Name::of(name.as_bytes()), class, "{name}");
     }
+    for word in ["te", "x-api-key", "content-length", "x-sluice-metadata"] {
+        let class = Name::of(word.as_bytes());
+        for (at, byte) in (0..word.len()).flat_map(|at| (b'!'..=b'~').map(move |byte| (at, byte))) {
+            let mut other = word.as_bytes().to_vec();
+            other[at] = byte;
+            assert_eq!(Name::of(&other) == class, other.eq_ignore_ascii_case(word.as_bytes()), "{other:?}");
+        }
+    }
 }
