@@ -2,8 +2,13 @@
 //!
 //! Shards fill these shapes, the control core reads them. Nothing here does I/O or knows a runtime.
 
+pub mod bounds;
+mod histogram;
 pub mod record;
+mod series;
+mod store;
 pub mod totals;
+pub mod verdict;
 
 pub use record::{
     Attempt, AttemptReason, ErrorClass, Face, Gaps, Metadata, Outcome, Principal, Record, RequestId, Target, Trace,

@@ -68,6 +68,24 @@ pub enum Face {
 }
 
 impl Face {
+    /// The `face` label of our own metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Face::ChatCompletions => "chat_completions",
+            Face::Completions => "completions",
+            Face::Embeddings => "embeddings",
+            Face::Responses => "responses",
+            Face::Messages => "messages",
+            Face::CountTokens => "count_tokens",
+            Face::Moderations => "moderations",
+            Face::Rerank => "rerank",
+            Face::Images => "images",
+            Face::Audio => "audio",
+            Face::Models => "models",
+            Face::Unknown => "unknown",
+        }
+    }
+
     /// `gen_ai.operation.name` (semantic conventions, GenAI attributes).
     pub fn operation_name(self) -> &'static str {
         match self {

@@ -1,7 +1,24 @@
 //! What a shard adds up, and the control core merges: the numbers behind `/metrics` and OTLP metrics. Never sampled,
 //! never dropped (P3): a record that finds its ring full is still in here.
+//!
+//! [`Totals::observe`] runs once per request on the shard and allocates only when a label set is new since the last
+//! swap. [`Totals::merge`] runs on the control core. What the numbers are called is the control core's business.
 
-use crate::telemetry::Record;
+use std::borrow::Cow;
+
+use ahash::RandomState;
+
+pub use super::histogram::{Absorb, Histogram, Tally};
+pub use super::series::{Client, ClientLabels, ClientSizes, Gateway, Http, HttpLabels, Server, ServerLabels};
+pub use super::store::{Budget, OTHER, SERIES_MAX, SERIES_PER_FAMILY_MAX, Series, Store};
+
+use super::{Attempt, AttemptReason, ErrorClass, Metadata, Record, bounds, verdict};
+use crate::meter::{Usage, UsageSource};
+
+/// Longest value of a metadata label.
+const METADATA_VALUE_BYTES_MAX: usize = 64;
+/// Longest value of any other label.
+const LABEL_BYTES_MAX: usize = 128;
 
 /// Counters of a shard that belong to no single request. Gauges hold the value at the moment of the swap.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,20 +48,321 @@ pub struct ShardCounters {
     pub buffer_bytes: u64,
 }
 
+impl ShardCounters {
+    /// Adds what the same shard counted since: counts are added, gauges replaced.
+    pub fn absorb(&mut self, newer: &ShardCounters) {
+        self.connections_accepted += newer.connections_accepted;
+        self.connections_handed_over += newer.connections_handed_over;
+        self.connections_open = newer.connections_open;
+        self.requests_active = newer.requests_active;
+        self.protocol_errors += newer.protocol_errors;
+        self.tls_handshake_failures += newer.tls_handshake_failures;
+        self.panics += newer.panics;
+        self.upstream_connects += newer.upstream_connects;
+        self.upstream_connect_failures += newer.upstream_connect_failures;
+        self.upstream_reuses += newer.upstream_reuses;
+        self.upstream_idle = newer.upstream_idle;
+        self.upstream_open = newer.upstream_open;
+        self.upstream_idle_closed += newer.upstream_idle_closed;
+        self.records_dropped += newer.records_dropped;
+        self.buffer_bytes = newer.buffer_bytes;
+    }
+}
+
 /// Everything since the last swap.
-#[derive(Default)]
 pub struct Totals {
+    /// Of the shard that owns these totals. In merged totals the gauges are those of the shard merged last: show the
+    /// counters per shard.
     pub counters: ShardCounters,
+    /// Metadata keys that are labels. Merged totals have those of all that were merged.
+    pub metadata_labels: Vec<Box<str>>,
+    pub gateway: Store<Gateway>,
+    pub client: Store<Client>,
+    pub server: Store<Server>,
+    pub http: Store<Http>,
+    pub attempts: Tally<(AttemptReason, Option<ErrorClass>), u64>,
+    /// Model requests that reached an upstream, by how their usage is known.
+    pub usage_sources: Tally<UsageSource, u64>,
+    /// Time in Sluice before the first attempt.
+    pub overhead: Histogram,
+    /// Every gap of every stream.
+    pub gaps: Histogram,
+    state: RandomState,
+    budget: Budget,
+}
+
+impl Default for Totals {
+    fn default() -> Self {
+        Self {
+            counters: ShardCounters::default(),
+            metadata_labels: Vec::new(),
+            gateway: Store::default(),
+            client: Store::default(),
+            server: Store::default(),
+            http: Store::default(),
+            attempts: Tally::default(),
+            usage_sources: Tally::default(),
+            overhead: Histogram::new(&bounds::OVERHEAD),
+            gaps: Histogram::new(&bounds::GAPS),
+            state: RandomState::new(),
+            budget: Budget::default(),
+        }
+    }
 }
 
 impl Totals {
+    /// Empty, with these metadata keys as labels (`telemetry.metadata_labels` of the snapshot in force).
+    pub fn new(metadata_labels: &[String]) -> Self {
+        let metadata_labels = metadata_labels.iter().map(|key| key.as_str().into()).collect();
+        Self { metadata_labels, ..Self::default() }
+    }
+
+    /// Swaps in empty totals with the same labels and gives the full ones away.
+    pub fn take(&mut self) -> Totals {
+        let empty = Self { metadata_labels: self.metadata_labels.clone(), ..Self::default() };
+        std::mem::replace(self, empty)
+    }
+
     /// Adds one finished request.
     pub fn observe(&mut self, record: &Record) {
-        let _ = record;
+        self.observe_http(record);
+        for attempt in &record.attempts {
+            *self.attempts.at((attempt.reason, attempt.error), || 0) += 1;
+        }
+        if !verdict::is_model_request(record) {
+            return;
+        }
+        self.observe_gateway(record);
+        self.observe_server(record);
+        if let Some((last, earlier)) = record.attempts.split_last() {
+            for attempt in earlier {
+                self.observe_attempt(record, attempt, None);
+            }
+            self.observe_attempt(record, last, Some(&record.gaps));
+            self.overhead.add(record.admit_ns);
+            self.usage_sources.count(record.usage.source);
+        }
+        self.gaps.add_gaps(&record.gaps);
+    }
+
+    fn observe_http(&mut self, record: &Record) {
+        let labels = HttpLabels {
+            face: record.face,
+            method: verdict::method_name(&record.method),
+            route: record.route,
+            status: record.status,
+        };
+        let hash = self.state.hash_one(labels);
+        let series = self.http.slot(hash, &mut self.budget, |known| known.labels == labels, || Http::new(labels));
+        series.outcomes.count(record.outcome);
+        series.by_error.at(verdict::server_error(record), || Histogram::new(&bounds::HTTP)).add(record.duration_ns);
+    }
+
+    fn observe_gateway(&mut self, record: &Record) {
+        let labels = &self.metadata_labels;
+        let metadata = record.metadata.as_deref();
+        let values = || labels.iter().enumerate().map(move |(at, key)| metadata_value(metadata, at, key));
+        let model = label(model_of(record), LABEL_BYTES_MAX);
+        let username = label(record.principal.as_ref().map_or("", |principal| &principal.name), LABEL_BYTES_MAX);
+        let hash = Gateway::hash_of(&self.state, &model, &username, values());
+        let same = |known: &Gateway| {
+            *known.model == *model
+                && *known.username == *username
+                && values().enumerate().all(|(at, value)| known.metadata_at(at) == value)
+        };
+        let make = || Gateway::new(&model, &username, values().map(|value| value.into()).collect());
+        let series = self.gateway.slot(hash, &mut self.budget, same, make);
+        series.requests += 1;
+        series.processing.add(record.duration_ns);
+        series.input_tokens += record.usage.input;
+        series.output_tokens += record.usage.output;
+        if let Some(cost) = record.cost_pico_usd {
+            series.cost_pico_usd += cost;
+            series.priced += 1;
+        }
+        if let Some(first) = record.first_token_ns.filter(|_| record.stream) {
+            series.first_token.add(first);
+        }
+        if let Some(mean) = record.gaps.sum_ns.checked_div(record.gaps.count()) {
+            series.inter_token.add(mean);
+        }
+        if let Some(code) = verdict::inference_failure(record) {
+            series.failures.count(code);
+        }
+    }
+
+    fn observe_server(&mut self, record: &Record) {
+        let model = label(server_model_of(record), LABEL_BYTES_MAX);
+        let response_model = label(record.response_model.as_deref().unwrap_or(""), LABEL_BYTES_MAX);
+        let labels = ServerLabels {
+            operation: record.face.operation_name(),
+            provider: record.attempts.last().map_or("", |attempt| &attempt.target.provider),
+            request_model: &*model,
+            response_model: &*response_model,
+        };
+        let hash = self.state.hash_one(labels);
+        let series = self.server.slot(
+            hash,
+            &mut self.budget,
+            |known| known.labels.borrow() == labels,
+            || Server::new(labels.own()),
+        );
+        series.by_error.at(verdict::request_error(record), || Histogram::new(&bounds::GEN_AI)).add(record.duration_ns);
+        if !(record.stream && verdict::succeeded(record)) {
+            return;
+        }
+        let Some(first) = record.first_token_ns else { return };
+        series.first_token.add(first);
+        let after_first = record.last_token_ns.and_then(|last| last.checked_sub(first));
+        let tokens = record.usage.output.saturating_sub(1);
+        if let Some(per_token) = after_first.and_then(|span_ns| span_ns.checked_div(tokens)) {
+            series.per_token.add(per_token);
+        }
+    }
+
+    /// `gaps` are given for the attempt that was delivered.
+    fn observe_attempt(&mut self, record: &Record, attempt: &Attempt, gaps: Option<&super::Gaps>) {
+        let target = &attempt.target;
+        let request_model = label(&target.model_id, LABEL_BYTES_MAX);
+        let response_model = record.response_model.as_deref().filter(|_| gaps.is_some()).unwrap_or("");
+        let response_model = label(response_model, LABEL_BYTES_MAX);
+        let labels = ClientLabels {
+            operation: record.face.operation_name(),
+            provider: &*target.provider,
+            request_model: &*request_model,
+            response_model: &*response_model,
+            host: &target.host,
+            port: target.port,
+        };
+        let hash = self.state.hash_one(labels);
+        let series = self.client.slot(
+            hash,
+            &mut self.budget,
+            |known| known.labels.borrow() == labels,
+            || Client::new(labels.own()),
+        );
+        series.add_usage(&attempt.usage, attempt.cost_pico_usd.is_some());
+        let sizes = series.by_error.at(verdict::attempt_error(attempt), ClientSizes::default);
+        sizes.duration.add(attempt.end_ns.saturating_sub(attempt.start_ns));
+        if attempt.usage.source != UsageSource::None {
+            sizes.input.add(attempt.usage.input);
+            sizes.output.add(attempt.usage.output);
+        }
+        let Some(gaps) = gaps else { return };
+        if let Some(first_chunk) = verdict::first_chunk_ns(record, attempt) {
+            series.first_chunk.add(first_chunk);
+        }
+        series.chunk_gaps.add_gaps(gaps);
     }
 
     /// Adds what another shard, or the same one earlier, counted.
     pub fn merge(&mut self, other: &Totals) {
-        let _ = other;
+        self.counters.absorb(&other.counters);
+        let places = self.places_of(&other.metadata_labels);
+        let in_place = places.iter().enumerate().all(|(at, &place)| at == place);
+        let (state, budget) = (&self.state, &mut self.budget);
+        self.gateway.absorb(&other.gateway, state, budget, |series| match in_place {
+            true => Cow::Borrowed(series),
+            false => Cow::Owned(moved(series, &places)),
+        });
+        self.client.absorb(&other.client, state, budget, Cow::Borrowed);
+        self.server.absorb(&other.server, state, budget, Cow::Borrowed);
+        self.http.absorb(&other.http, state, budget, Cow::Borrowed);
+        self.attempts.absorb(&other.attempts);
+        self.usage_sources.absorb(&other.usage_sources);
+        self.overhead.absorb(&other.overhead);
+        self.gaps.absorb(&other.gaps);
+    }
+
+    /// Where each of these labels is among ours; unknown ones are added. A reload may change the labels, and shards
+    /// take it up one after the other.
+    fn places_of(&mut self, labels: &[Box<str>]) -> Vec<usize> {
+        let ours = &mut self.metadata_labels;
+        let mut place = |label: &str| {
+            ours.iter().position(|known| **known == *label).unwrap_or_else(|| {
+                ours.push(label.into());
+                ours.len() - 1
+            })
+        };
+        labels.iter().map(|label| place(label)).collect()
     }
 }
+
+impl Client {
+    fn add_usage(&mut self, usage: &Usage, priced: bool) {
+        if usage.source == UsageSource::None {
+            self.usage_unknown += 1;
+            return;
+        }
+        self.usage_known += 1;
+        self.price_unknown += u64::from(!priced);
+        self.input_text += usage.input.saturating_sub(usage.audio_input);
+        self.input_audio += usage.audio_input;
+        self.output_text += usage.output.saturating_sub(usage.audio_output);
+        self.output_audio += usage.audio_output;
+        self.cache_read += usage.cache_read;
+        self.cache_write += usage.cache_write_total();
+        self.reasoning += usage.reasoning;
+    }
+}
+
+/// `series` with each metadata value at its new place.
+fn moved(series: &Gateway, places: &[usize]) -> Gateway {
+    let mut series = series.clone();
+    let values = std::mem::take(&mut series.metadata);
+    for (value, &place) in values.into_iter().zip(places) {
+        if series.metadata.len() <= place {
+            series.metadata.resize_with(place + 1, Default::default);
+        }
+        if let Some(slot) = series.metadata.get_mut(place) {
+            *slot = value;
+        }
+    }
+    series
+}
+
+/// The `model_name` label: the target that served or failed last. A name that resolved to nothing is not a label:
+/// anyone could fill the budget with made-up ones.
+fn model_of(record: &Record) -> &str {
+    match record.attempts.last() {
+        Some(attempt) => &attempt.target.fqn,
+        None => asked_model(record),
+    }
+}
+
+/// `gen_ai.request.model` as the caller wrote it.
+fn server_model_of(record: &Record) -> &str {
+    if record.attempts.is_empty() { asked_model(record) } else { &record.model_requested }
+}
+
+fn asked_model(record: &Record) -> &str {
+    if record.principal.is_some() && record.status != 404 { &record.model_requested } else { "" }
+}
+
+/// Configured keys come first in a record's metadata, in their order, so the first look is nearly always right.
+fn metadata_value<'r>(metadata: Option<&'r Metadata>, at: usize, key: &str) -> Cow<'r, str> {
+    let Some(metadata) = metadata else { return Cow::Borrowed("") };
+    let named = |entry: &&(Box<str>, Box<str>)| *entry.0 == *key;
+    let entry = metadata.get(at).filter(named).or_else(|| metadata.iter().find(named));
+    entry.map_or(Cow::Borrowed(""), |(_, value)| label(value, METADATA_VALUE_BYTES_MAX))
+}
+
+/// A label value: no control characters, at most `bytes_max`, cut between characters.
+fn label(value: &str, bytes_max: usize) -> Cow<'_, str> {
+    if value.bytes().any(|byte| byte < 0x20 || byte == 0x7f) {
+        let clean: String = value.chars().filter(|c| !c.is_control()).collect();
+        return Cow::Owned(cut(&clean, bytes_max).to_owned());
+    }
+    Cow::Borrowed(cut(value, bytes_max))
+}
+
+fn cut(value: &str, bytes_max: usize) -> &str {
+    if value.len() <= bytes_max {
+        return value;
+    }
+    let end = (0..=bytes_max).rev().find(|&at| value.is_char_boundary(at)).unwrap_or(0);
+    value.get(..end).unwrap_or("")
+}
+
+#[cfg(test)]
+mod tests;
