@@ -6,6 +6,8 @@ use clap::Parser;
 enum Tool {
     /// The simulated provider.
     Mock(loadtest::mock::Args),
+    /// The load generator.
+    Load(loadtest::load::Args),
 }
 
 fn main() -> std::process::ExitCode {
@@ -17,5 +19,6 @@ fn main() -> std::process::ExitCode {
                 std::process::ExitCode::FAILURE
             }
         },
+        Tool::Load(args) => std::process::ExitCode::from(loadtest::load::run(args) as u8),
     }
 }
