@@ -6,6 +6,7 @@
 
 mod anthropic;
 mod errors;
+mod multipart;
 mod openai_chat;
 mod openai_responses;
 mod plain;
@@ -22,6 +23,7 @@ use crate::sse::Event;
 use crate::telemetry::{ErrorClass, Face};
 
 pub use errors::{error_body, error_event};
+pub use multipart::{ModelField, boundary, find_model};
 
 /// The format of an answer.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -212,7 +212,12 @@ async fn read_body(request: &mut Request, client: &mut Client, held: &mut Held) 
     }
 }
 
-fn decode_in_place(decoder: &mut BodyDecoder, inbox: &mut Buf, decoded: &mut usize, raw: &mut usize) -> Result<(), Refusal> {
+fn decode_in_place(
+    decoder: &mut BodyDecoder,
+    inbox: &mut Buf,
+    decoded: &mut usize,
+    raw: &mut usize,
+) -> Result<(), Refusal> {
     let bytes = inbox.content_mut();
     while !decoder.is_done() {
         let input = bytes.get(*raw..).unwrap_or(&[]);
@@ -305,7 +310,9 @@ fn refuse_model(model: &str, unresolved: Unresolved) -> Refusal {
             Refusal::new(
                 400,
                 "wrong_api",
-                format!("The account `{account}` that serves `{model}` does not speak this path's API. Call it on {path}."),
+                format!(
+                    "The account `{account}` that serves `{model}` does not speak this path's API. Call it on {path}."
+                ),
             )
         }
     }

@@ -26,6 +26,7 @@ pub struct Sent {
     pub hide_usage: bool,
     /// Bytes of text in the request, for estimates.
     pub text_bytes: u64,
+    pub api: Api,
     pub held: Held,
 }
 
@@ -60,7 +61,7 @@ pub async fn run(routed: Routed, request: &mut Request, client: &mut Client) -> 
     client.watch();
     begin(request, target, AttemptReason::Direct, span_id);
     let (upstream, head) = exchange(request, client, account, out).await?;
-    Ok(Sent { upstream, head, hide_usage, text_bytes: scan.text_bytes, held })
+    Ok(Sent { upstream, head, hide_usage, text_bytes: scan.text_bytes, api: account.api, held })
 }
 
 /// Opens the attempt's entry in the record.
@@ -116,7 +117,9 @@ async fn exchange(
                 }
                 return Ok((upstream, head));
             }
-            Err(NoHead { error: ErrorClass::Disconnected, clean: true, buf: Some(mut returned) }) if upstream.reused => {
+            Err(NoHead { error: ErrorClass::Disconnected, clean: true, buf: Some(mut returned) })
+                if upstream.reused =>
+            {
                 returned.rewind(len);
                 buf = returned;
                 fresh_only = true;
@@ -136,7 +139,8 @@ pub async fn open(
     account: &Account,
     fresh_only: bool,
 ) -> Result<Upstream, Stop> {
-    let upstream = match connect(&request.shard, client, &account.upstream, &request.snapshot.limits, fresh_only).await {
+    let upstream = match connect(&request.shard, client, &account.upstream, &request.snapshot.limits, fresh_only).await
+    {
         Ok(upstream) => upstream,
         Err(ConnectError::ClientGone) => return Err(fail(request, ErrorClass::ClientGone)),
         Err(ConnectError::Failed(error)) => return Err(fail(request, error)),
@@ -194,13 +198,14 @@ pub async fn await_head(
     client.deadline.set_ms(limits.upstream_first_byte_ms.max(send_ms(sending_len, u64::MAX)));
     let mut informational = 0;
     loop {
+        let clean = upstream.received().is_empty() && informational == 0;
+        if let Some(head) = final_head(request, upstream, &head_limits, &mut informational)? {
+            return Ok(head);
+        }
         upstream.post_receive(&request.shard);
         let arrived = poll_fn(|cx| {
-            if upstream.stream.is_sending()
-                && let Poll::Ready((result, buf)) = upstream.stream.poll_send(cx)
-            {
+            if let Poll::Ready((_, buf)) = upstream.stream.poll_send(cx) {
                 // A send that fails is followed by a receive that says why.
-                let _ = result;
                 upstream.unsent = Some(buf);
             }
             if let Poll::Ready((result, buf)) = upstream.stream.poll_receive(cx) {
@@ -216,27 +221,40 @@ pub async fn await_head(
             Poll::Pending
         })
         .await;
-        let clean = upstream.received().is_empty() && informational == 0;
         if let Err(error) = arrived {
             return Err(NoHead { error, clean, buf: upstream.take_back().await });
         }
-        let now_ns = request.elapsed_ns();
-        let protocol = || NoHead { error: ErrorClass::Protocol, clean: false, buf: None };
-        while let Some(head) = parse_response(upstream.received(), request.head.method, &head_limits).map_err(|_| protocol())? {
-            if let Some(attempt) = request.record().attempts.last_mut() {
-                attempt.first_byte_ns.get_or_insert(now_ns);
-                attempt.status = head.status;
-            }
-            if head.status >= 200 {
-                return Ok(head);
-            }
-            informational += 1;
-            // Nobody asked for another protocol.
-            if head.status == 101 || informational > limits.informational_max {
-                return Err(protocol());
-            }
-            upstream.consume(head.head_bytes);
+    }
+}
+
+/// The head of the answer proper, when it is here.
+fn final_head(
+    request: &mut Request,
+    upstream: &mut Upstream,
+    head_limits: &HeadLimits,
+    informational: &mut u32,
+) -> Result<Option<ResponseHead>, NoHead> {
+    let protocol = || NoHead { error: ErrorClass::Protocol, clean: false, buf: None };
+    let now_ns = request.elapsed_ns();
+    loop {
+        let parsed = match upstream.received() {
+            [] => None,
+            bytes => parse_response(bytes, request.head.method, head_limits).map_err(|_| protocol())?,
+        };
+        let Some(head) = parsed else { return Ok(None) };
+        if let Some(attempt) = request.record().attempts.last_mut() {
+            attempt.first_byte_ns.get_or_insert(now_ns);
+            attempt.status = head.status;
         }
+        if head.status >= 200 {
+            return Ok(Some(head));
+        }
+        *informational += 1;
+        // Nobody asked for another protocol.
+        if head.status == 101 || *informational > request.snapshot.limits.informational_max {
+            return Err(protocol());
+        }
+        upstream.consume(head.head_bytes);
     }
 }
 

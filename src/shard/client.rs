@@ -55,19 +55,16 @@ impl Client {
 
     /// Waits until more bytes have come.
     pub async fn receive(&mut self) -> Result<(), NoBytes> {
-        self.post_receive();
-        let idle = false;
-        self.await_receive(idle).await
+        self.await_receive(false).await
     }
 
     /// The same while nothing has begun: a drain ends the wait.
     pub async fn receive_idle(&mut self) -> Result<(), NoBytes> {
-        self.post_receive();
-        let idle = true;
-        self.await_receive(idle).await
+        self.await_receive(true).await
     }
 
     async fn await_receive(&mut self, idle: bool) -> Result<(), NoBytes> {
+        self.post_receive();
         poll_fn(|cx| {
             if let Poll::Ready((result, buf)) = self.stream.poll_receive(cx) {
                 self.inbox = Some(buf);

@@ -41,14 +41,22 @@ pub struct Reader {
 }
 
 impl Reader {
-    pub fn new(wire: Wire, head: &ResponseHead, decoder: BodyDecoder, is_sse: bool, readable: bool, hide_usage: bool) -> Self {
+    pub fn new(
+        wire: Wire,
+        reading: Reading,
+        head: &ResponseHead,
+        decoder: BodyDecoder,
+        is_sse: bool,
+        readable: bool,
+        hide_usage: bool,
+    ) -> Self {
         Self {
             wire,
             decoder,
             scanner: (is_sse && readable).then(|| Scanner::new(EVENT_BYTES_MAX)),
             is_sse,
             ok: head.status < 300,
-            reading: Reading::default(),
+            reading,
             hide_usage,
             tail: Vec::new(),
             kept: Vec::new(),
@@ -57,11 +65,6 @@ impl Reader {
             read: false,
             talked_on: false,
         }
-    }
-
-    /// Whether the body has ended as its framing says.
-    pub fn is_done(&self) -> bool {
-        self.decoder.is_done()
     }
 
     /// A unary body as far as it was kept.

@@ -16,13 +16,14 @@ use super::request::{Next, Request};
 use super::respond::{self, Framing};
 use super::upstream::Upstream;
 use super::{answer, settle};
-use crate::dialect::{self, Wire};
+use crate::dialect::{self, Reading, Wire};
 use crate::http1::{BodyDecoder, CHUNK_END, LAST_CHUNK, Name, ResponseBody, chunk_head};
+use crate::meter::{self, Family};
 use crate::runtime::Buf;
 use crate::telemetry::{ErrorClass, Outcome};
 
 pub async fn run(sent: Sent, request: &mut Request, client: &mut Client) -> Next {
-    let Sent { mut upstream, head, hide_usage, text_bytes, held } = sent;
+    let Sent { mut upstream, head, hide_usage, text_bytes, api, held } = sent;
     if matches!(head.status, 401 | 403) {
         // The provider's text may quote this gateway's own key, and a 401 would tell the caller that theirs is bad.
         drop(upstream);
@@ -43,10 +44,13 @@ pub async fn run(sent: Sent, request: &mut Request, client: &mut Client) -> Next
 
     let decoder = BodyDecoder::response(head.body, request.snapshot.limits.trailer_bytes_max);
     let wire = Wire::of(request.record().face);
-    let reader = Reader::new(wire, &head, decoder, is_sse, readable, hide_usage);
-    let mut relay = Relay { upstream, reader, framing, is_sse, head: Some(out), waiting: None, end: None, held, ended: false };
+    let family = request.record().attempts.last().map_or(Family::Unknown, |last| meter::family(&last.target.model_id));
+    let reading = Reading::new(family);
+    let reader = Reader::new(wire, reading, &head, decoder, is_sse, readable, hide_usage);
+    let mut relay =
+        Relay { upstream, reader, framing, is_sse, head: Some(out), waiting: None, end: None, held, ended: false };
     let delivered = relay.pump(request, client).await;
-    let Relay { upstream, mut reader, end, .. } = relay;
+    let Relay { upstream, reader, end, .. } = relay;
 
     let reusable = delivered.is_ok() && end == Some(End::Complete) && head.keep_alive && !reader.talked_on;
     if reusable && head.body != ResponseBody::UntilClose {
@@ -58,7 +62,7 @@ pub async fn run(sent: Sent, request: &mut Request, client: &mut Client) -> Next
     let error = match (&delivered, end) {
         (Err(error), _) => Some(*error),
         (Ok(()), Some(End::Broken(error))) => Some(error),
-        (Ok(()), _) => reader.reading.error.or_else(|| settle::error_of(request, head.status, reader.kept())),
+        (Ok(()), _) => reader.reading.error.or_else(|| settle::error_of(api, head.status, reader.kept())),
     };
     attempt::end(request, error);
     request.record().outcome = match (&delivered, end) {
@@ -66,7 +70,7 @@ pub async fn run(sent: Sent, request: &mut Request, client: &mut Client) -> Next
         (Ok(()), Some(End::Complete)) if reader.reading.error.is_none() => Outcome::Served,
         _ => Outcome::Truncated,
     };
-    settle::usage(request, &mut reader, text_bytes, head.status);
+    settle::usage(request, reader.reading, family, text_bytes, head.status);
     match (delivered, end) {
         (Ok(()), Some(End::Complete)) if keep_alive => Next::KeepAlive,
         (Ok(()), Some(End::Complete)) => Next::Close,
@@ -152,7 +156,8 @@ impl Relay {
                     if send_at_ms <= now_ms {
                         return Err(ErrorClass::ClientStalled);
                     }
-                    let timeout = if total_at_ms <= now_ms { ErrorClass::TotalTimeout } else { ErrorClass::IdleTimeout };
+                    let timeout =
+                        if total_at_ms <= now_ms { ErrorClass::TotalTimeout } else { ErrorClass::IdleTimeout };
                     self.break_off(timeout, request);
                 }
                 Turn::Failed(error) => return Err(error),

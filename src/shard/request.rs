@@ -8,7 +8,7 @@ use super::client::Client;
 use super::state::Shard;
 use super::{admit, answer, attempt, relay, upload};
 use crate::config::Snapshot;
-use crate::http1::{Method, Name, RequestBody, RequestHead};
+use crate::http1::{Method, Name, RequestBody, RequestHead, Span};
 use crate::meter::Usage;
 use crate::telemetry::{ErrorClass, Face, Outcome, Record, Trace};
 
@@ -24,7 +24,7 @@ pub enum Next {
     Abort,
 }
 
-/// The context of a request. Dropping it unsettled, by a panic or otherwise, pushes its record all the same.
+/// The context of a request. Dropping it, at its end or by a panic, pushes its record.
 pub struct Request {
     pub shard: Rc<Shard>,
     pub snapshot: Rc<Snapshot>,
@@ -36,6 +36,13 @@ pub struct Request {
     pub body_consumed: bool,
     /// Bytes of this request that still lie at the front of the client's inbox.
     pub in_inbox: usize,
+    entry: Entry,
+}
+
+/// The record being filled. Dropping it pushes it.
+pub struct Entry {
+    shard: Rc<Shard>,
+    start_ns: u64,
     record: Option<Box<Record>>,
 }
 
@@ -83,19 +90,38 @@ impl From<Refusal> for Stop {
     }
 }
 
-/// Serves one request whose head lies at the front of the client's inbox.
-pub async fn serve(client: &mut Client, head: RequestHead, start_ns: u64) -> Next {
+/// Serves one request whose head lies at the front of the client's inbox. `last`: the connection has served enough.
+pub async fn serve(client: &mut Client, head: RequestHead, start_ns: u64, last: bool) -> Next {
     let mut request = Request::begin(client, head, start_ns);
-    let next = match run(&mut request, client).await {
+    request.keep_alive &= !last;
+    match run(&mut request, client).await {
         Ok(next) => next,
         Err(Stop::Refuse(refusal)) => answer::refuse(&mut request, client, refusal).await,
         Err(Stop::Silent(outcome)) => {
             request.record().outcome = outcome;
             Next::Abort
         }
+    }
+}
+
+/// Refuses what is not a request: the client is told in the shape of OpenAI's errors, and there is a record of it.
+pub async fn refuse_head(client: &mut Client, refusal: Refusal, start_ns: u64) -> Next {
+    let head = RequestHead {
+        method: Method::Other,
+        method_span: Span::default(),
+        path: Span::default(),
+        query: None,
+        authority: Span::default(),
+        http10: false,
+        fields: Vec::new(),
+        // Whatever follows is not read.
+        body: RequestBody::Length(u64::MAX),
+        keep_alive: false,
+        expect_continue: false,
+        head_bytes: 0,
     };
-    request.settle();
-    next
+    let mut request = Request::begin(client, head, start_ns);
+    answer::refuse(&mut request, client, refusal).await
 }
 
 async fn run(request: &mut Request, client: &mut Client) -> Result<Next, Stop> {
@@ -163,14 +189,19 @@ impl Request {
             keep_alive,
             body_consumed,
             in_inbox,
-            record: Some(Box::new(record)),
+            entry: Entry { shard: client.shard.clone(), start_ns, record: Some(Box::new(record)) },
         }
     }
 
-    /// The record being filled.
     pub fn record(&mut self) -> &mut Record {
-        // Only `finish` takes it, and `finish` consumes or drops the request.
-        self.record.get_or_insert_with(|| unreachable!("a request is settled once, at its end"))
+        self.entry.record()
+    }
+
+    /// Takes the record away, to be settled after the client has gone on. The request must not touch it any more.
+    pub fn detach(&mut self) -> Entry {
+        self.entry.close();
+        let record = self.entry.record.take();
+        Entry { shard: self.shard.clone(), start_ns: self.start_ns, record }
     }
 
     /// Nanoseconds since the request began.
@@ -212,29 +243,37 @@ impl Request {
             _ => Err(Refusal::new(405, "method_not_allowed", "This path is called with POST.")),
         }
     }
+}
 
-    fn settle(mut self) {
-        self.finish();
+impl Entry {
+    pub fn record(&mut self) -> &mut Record {
+        self.record.get_or_insert_with(|| unreachable!("a record is taken once, when its request is over"))
     }
 
-    fn finish(&mut self) {
-        let Some(mut record) = self.record.take() else { return };
-        record.duration_ns = self.shard.clock.now_ns() - self.start_ns;
-        if record.outcome == Outcome::Crashed
-            && let Some(attempt) = record.attempts.last_mut()
+    /// Fixes the duration and ends an attempt that was left open.
+    fn close(&mut self) {
+        let duration_ns = self.shard.clock.now_ns() - self.start_ns;
+        let Some(record) = &mut self.record else { return };
+        if record.duration_ns != 0 {
+            return;
+        }
+        record.duration_ns = duration_ns;
+        if let Some(attempt) = record.attempts.last_mut()
             && attempt.end_ns == 0
         {
-            attempt.end_ns = record.duration_ns;
+            attempt.end_ns = duration_ns;
             attempt.error.get_or_insert(ErrorClass::Internal);
         }
-        self.shard.requests.set(self.shard.requests.get() - 1);
-        self.shard.push_record(record);
     }
 }
 
-impl Drop for Request {
+impl Drop for Entry {
     fn drop(&mut self) {
-        self.finish();
+        self.close();
+        if let Some(record) = self.record.take() {
+            self.shard.requests.set(self.shard.requests.get() - 1);
+            self.shard.push_record(record);
+        }
     }
 }
 
@@ -261,9 +300,10 @@ fn route_of(path: &[u8]) -> (Face, &'static str) {
 
 /// How many gateways of this kind the request has passed (`x-sluice-hop`).
 pub fn hops(head: &RequestHead, buf: &[u8]) -> u32 {
-    let field = head.fields.iter().find(|field| {
-        field.name == Name::TfyOrSluice && field.name_span.of(buf).eq_ignore_ascii_case(b"x-sluice-hop")
-    });
+    let field = head
+        .fields
+        .iter()
+        .find(|field| field.name == Name::TfyOrSluice && field.name_span.of(buf).eq_ignore_ascii_case(b"x-sluice-hop"));
     let value = field.and_then(|field| std::str::from_utf8(field.value.of(buf)).ok());
     value.and_then(|value| value.parse().ok()).unwrap_or(0)
 }
@@ -278,9 +318,7 @@ fn trace_of(shard: &Shard, head: &RequestHead, buf: &[u8]) -> Trace {
             flags,
             state: head.value(Name::Tracestate, buf).map(|state| String::from_utf8_lossy(state).into()),
         },
-        None => {
-            Trace { trace_id: shard.random_bytes(), span_id, parent_span_id: None, flags: 1, state: None }
-        }
+        None => Trace { trace_id: shard.random_bytes(), span_id, parent_span_id: None, flags: 1, state: None },
     }
 }
 

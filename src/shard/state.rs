@@ -241,6 +241,13 @@ impl Clock {
     }
 }
 
+impl Clock {
+    /// For the `date` field (RFC 9110 6.6.1).
+    pub fn http_date(&self) -> String {
+        httpdate::fmt_http_date(UNIX_EPOCH + std::time::Duration::from_nanos(self.unix_ns()))
+    }
+}
+
 /// Ids that never repeat between shards and restarts: a random seed, a counter, a mixer (splitmix64).
 struct Ids {
     shard: u16,

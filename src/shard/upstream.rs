@@ -9,7 +9,7 @@ use super::buffers::{PARKED_BYTES, STREAM_BYTES};
 use super::client::Client;
 use super::pool::{Idle, Open};
 use super::state::Shard;
-use crate::config::{Limits, self};
+use crate::config::{self, Limits};
 use crate::runtime::{Buf, Connecting};
 use crate::telemetry::ErrorClass;
 use crate::tls::Stream;
@@ -100,15 +100,7 @@ pub async fn connect(
         shard.count(|counters| counters.upstream_idle_closed += taken.closed);
         if let Some(Idle { stream, born_ms, open, .. }) = taken.connection {
             shard.count(|counters| counters.upstream_reuses += 1);
-            return Ok(Upstream {
-                stream,
-                inbox: None,
-                unsent: None,
-                reused: true,
-                born_ms,
-                pool,
-                open,
-            });
+            return Ok(Upstream { stream, inbox: None, unsent: None, reused: true, born_ms, pool, open });
         }
     }
     if shard.pools.open() >= limits.upstream_per_shard_max {

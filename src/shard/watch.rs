@@ -51,6 +51,14 @@ impl Watch {
         });
     }
 
+    /// Every deadline has passed, and passes again at each call.
+    pub fn expire_all(&self) {
+        for entry in self.entries.borrow().iter() {
+            entry.at_ms.set(0);
+            wake(entry);
+        }
+    }
+
     /// Wakes every task once: something they all look at has changed.
     pub fn wake_all(&self) {
         for entry in self.entries.borrow().iter() {
