@@ -279,7 +279,9 @@ pub fn write_head(
     debug_assert!(head.method == Method::Post);
     out.extend_from_slice(b"POST ");
     out.extend_from_slice(account.upstream.path_prefix.as_bytes());
-    out.extend_from_slice(head.path.of(received));
+    let path = head.path.of(received);
+    let unversioned = if account.upstream.strip_v1 { path.strip_prefix(b"/v1") } else { None };
+    out.extend_from_slice(unversioned.unwrap_or(path));
     if let Some(query) = head.query {
         out.push(b'?');
         out.extend_from_slice(query.of(received));
@@ -287,8 +289,11 @@ pub fn write_head(
     out.extend_from_slice(b" HTTP/1.1\r\nhost: ");
     out.extend_from_slice(account.upstream.authority.as_bytes());
     out.extend_from_slice(b"\r\n");
-    forward_fields(&head.fields, received, out, |field, _| {
-        matches!(
+    forward_fields(&head.fields, received, out, |field, received| {
+        let name = field.name_span.of(received);
+        // What the account sets replaces what the client says.
+        let set = account.headers.iter().any(|(set, _)| name.eq_ignore_ascii_case(set.as_bytes()));
+        set || matches!(
             field.name,
             Name::Authorization
                 | Name::XApiKey
