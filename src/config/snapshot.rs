@@ -81,7 +81,7 @@ pub struct Storage {
     pub max_bytes: u64,
 }
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct Telemetry {
     /// Where traces and metrics are pushed; `None` pushes nothing. The environment (`OTEL_*`, `ENABLE_OTEL_*`) is
     /// already folded in: see config/telemetry.rs.
@@ -109,7 +109,7 @@ pub enum OtlpProtocol {
     Grpc,
 }
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct OtlpTarget {
     /// Complete: for HTTP with its `/v1/traces` or `/v1/metrics`.
     pub url: String,

@@ -100,6 +100,14 @@ impl Exporter {
         }
     }
 
+    /// Takes `view` as pushed already: with delta temporality the next push holds what came after it. For an exporter
+    /// that takes the place of another.
+    pub fn continue_from(&mut self, view: &MetricsView<'_>) {
+        if let Some(metrics) = self.metrics.as_mut().filter(|metrics| metrics.delta) {
+            metrics.encoder.encode(view, unix_ns());
+        }
+    }
+
     /// Sends what is left; what is not sent `within` is counted as dropped.
     pub async fn shutdown(self, within: Duration) {
         let until = tokio::time::Instant::now() + within;

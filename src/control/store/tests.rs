@@ -1,0 +1,237 @@
+//! Rows go in and come back, whatever happens to the process or the file.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use tokio::sync::oneshot;
+
+use super::*;
+use crate::control::testing::{TempDir, record};
+use crate::telemetry::{Gaps, Outcome, Principal, RequestId};
+
+fn storage(dir: &Path) -> Storage {
+    Storage { dir: Some(dir.to_owned()), retention_days: 36_500, max_bytes: 1 << 40 }
+}
+
+fn ask(store: &Store, filter: Filter) -> Page {
+    let (reply, answer) = oneshot::channel();
+    store.query(filter, reply);
+    answer.blocking_recv().expect("the store answers").expect("the query runs")
+}
+
+fn all(store: &Store, filter: Filter) -> Vec<String> {
+    ask(store, Filter { limit: 1000, ..filter }).requests.into_iter().map(|row| row.id).collect()
+}
+
+/// Request `n` of second `n / 1000`.
+fn numbered(n: u64) -> Box<Record> {
+    Box::new(record(1_700_000_000_000 + n, n))
+}
+
+fn now_ms() -> u64 {
+    std::time::UNIX_EPOCH.elapsed().expect("after 1970").as_millis() as u64
+}
+
+#[test]
+fn a_row_shows_everything_the_record_knew() {
+    let dir = TempDir::new();
+    let mut store = Store::open(&storage(dir.path())).expect("opens");
+    let mut record = record(1_700_000_000_123, 7);
+    record.client = Some(SocketAddr::from(([127, 0, 0, 1], 4000)));
+    record.principal = Some(Arc::new(Principal {
+        subject: "virtualaccount:bot".into(),
+        name: "bot".into(),
+        teams: vec!["support".into()],
+        key_id: "k1".into(),
+    }));
+    record.metadata = Some(Arc::new([("env".into(), "prod".into())]));
+    record.max_tokens = Some(0);
+    record.usage.reasoning = 5;
+    record.gaps = Gaps::default();
+    record.gaps.add(3_000_000);
+    record.gaps.add(1_900_000_000);
+    store.push(vec![Box::new(record.clone())]);
+    let page = ask(&store, Filter { id: Some(record.id), limit: 10, ..Filter::default() });
+    let row = serde_json::to_value(&page.requests[0]).expect("serializes");
+    assert_eq!(row["id"], record.id.to_string());
+    assert_eq!(row["start"], "2023-11-14T22:13:20.123Z");
+    assert_eq!(row["client"], "127.0.0.1:4000");
+    assert_eq!(row["principal"]["teams"][0], "support");
+    assert_eq!(row["metadata"]["env"], "prod");
+    assert_eq!(row["max_tokens"], 0);
+    assert_eq!(row["model"], "mock/fast");
+    assert_eq!(row["model_requested"], "fast");
+    assert_eq!(row["usage"]["input_tokens"], 11);
+    assert_eq!(row["usage"]["reasoning_tokens"], 5);
+    assert_eq!(row["usage"]["source"], "reported");
+    assert_eq!(row["attempts"][0]["target"], "mock/fast");
+    assert_eq!(row["attempts"][0]["reason"], "direct");
+    assert_eq!(row["attempts"][0]["first_byte_ms"], 1.5);
+    assert_eq!(row["cost_usd"], serde_json::Value::Null);
+    assert_eq!(row["parent_span_id"], serde_json::Value::Null);
+    assert_eq!(row["gaps"]["buckets"], serde_json::json!([[5.0, 1], [null, 1]]));
+    store.close();
+}
+
+#[test]
+fn filters_find_what_they_name_and_nothing_else() {
+    let dir = TempDir::new();
+    let mut store = Store::open(&storage(dir.path())).expect("opens");
+    let mut rows: Vec<_> = (0..10).map(numbered).collect();
+    rows[3].status = 429;
+    rows[3].outcome = Outcome::Refused;
+    rows[4].status = 404;
+    rows[5].status = 502;
+    rows[5].outcome = Outcome::Failed;
+    rows[6].trace.trace_id = [9; 16];
+    rows[7].attempts.clear();
+    rows[7].model_requested = "what'ever".into();
+    let ids: Vec<String> = rows.iter().map(|row| row.id.to_string()).collect();
+    let expect = |numbers: &[usize]| numbers.iter().map(|&n| ids[n].clone()).collect::<Vec<_>>();
+    store.push(rows);
+    let find = |filter| all(&store, filter);
+    assert_eq!(find(Filter::default()), expect(&[9, 8, 7, 6, 5, 4, 3, 2, 1, 0]));
+    assert_eq!(find(Filter { status: Some(Status::Class(4)), ..Filter::default() }), expect(&[4, 3]));
+    assert_eq!(find(Filter { status: Some(Status::Exact(429)), ..Filter::default() }), expect(&[3]));
+    assert_eq!(find(Filter { status: Some(Status::Exact(200)), ..Filter::default() }).len(), 7);
+    assert_eq!(find(Filter { status: Some(Status::Class(2)), ..Filter::default() }).len(), 7);
+    assert_eq!(find(Filter { outcome: Some(Outcome::Failed), ..Filter::default() }), expect(&[5]));
+    assert_eq!(find(Filter { outcome: Some(Outcome::Served), ..Filter::default() }).len(), 8);
+    assert_eq!(find(Filter { trace_id: Some([9; 16]), ..Filter::default() }), expect(&[6]));
+    assert_eq!(find(Filter { model: Some("what'ever".into()), ..Filter::default() }), expect(&[7]));
+    assert_eq!(find(Filter { id: RequestId::parse(&ids[2]), ..Filter::default() }), expect(&[2]));
+    let between =
+        Filter { from_unix_ms: Some(1_700_000_000_002), to_unix_ms: Some(1_700_000_000_003), ..Filter::default() };
+    assert_eq!(find(between), expect(&[3, 2]));
+    assert_eq!(
+        find(Filter { model: Some("mock/fast".into()), status: Some(Status::Class(5)), ..Filter::default() }),
+        expect(&[5])
+    );
+    store.close();
+}
+
+#[test]
+fn pages_join_without_a_gap() {
+    let dir = TempDir::new();
+    let mut store = Store::open(&storage(dir.path())).expect("opens");
+    // Many in one millisecond, so that the cursor must be finer than time.
+    store.push((0..95).map(|n| Box::new(record(1_700_000_000_000 + n / 50, n))).collect());
+    let (mut seen, mut before) = (Vec::new(), None);
+    loop {
+        let page = ask(&store, Filter { limit: 10, before, ..Filter::default() });
+        seen.extend(page.requests.into_iter().map(|row| row.id));
+        match page.next {
+            Some(next) => before = next.parse().ok(),
+            None => break,
+        }
+    }
+    assert_eq!(seen.len(), 95);
+    assert!(seen.is_sorted_by(|a, b| a > b), "newest first, none twice");
+    store.close();
+}
+
+#[test]
+fn committed_rows_outlive_a_killed_process() {
+    let dir = TempDir::new();
+    let mut store = Store::open(&storage(dir.path())).expect("opens");
+    store.push((0..100).map(numbered).collect());
+    assert_eq!(all(&store, Filter::default()).len(), 100, "a query commits what came before it");
+    // As after `kill -9`: nothing is closed, the files are as they are.
+    let copy = TempDir::new();
+    for file in std::fs::read_dir(dir.path()).expect("lists") {
+        let file = file.expect("lists").path();
+        std::fs::copy(&file, copy.path().join(file.file_name().expect("has a name"))).expect("copies");
+    }
+    let mut again = Store::open(&storage(copy.path())).expect("opens");
+    assert_eq!(all(&again, Filter::default()).len(), 100);
+    again.push((100..110).map(numbered).collect());
+    assert_eq!(all(&again, Filter::default()).len(), 110);
+    again.close();
+    store.close();
+}
+
+#[test]
+fn a_broken_file_is_moved_aside() {
+    let dir = TempDir::new();
+    std::fs::write(dir.path().join("requests.db"), vec![b'x'; 8192]).expect("writes");
+    let mut store = Store::open(&storage(dir.path())).expect("opens all the same");
+    store.push(vec![numbered(1)]);
+    assert_eq!(all(&store, Filter::default()).len(), 1);
+    store.close();
+    let names = std::fs::read_dir(dir.path()).expect("lists").map(|file| file.expect("lists").file_name());
+    assert!(names.into_iter().any(|name| name.to_string_lossy().contains(".broken-")));
+}
+
+#[test]
+fn age_and_size_are_kept_in_bounds() {
+    let dir = TempDir::new();
+    let mut database = database::Database::open(dir.path()).expect("opens");
+    let old = (0..100).map(numbered);
+    let young = (0..20_000).map(|n| Box::new(record(now_ms() - 30_000 + n, n)));
+    database.insert(&old.chain(young).collect::<Vec<_>>()).expect("inserts");
+    let count = |database: &database::Database| -> i64 {
+        database.writer.query_row("SELECT count(*) FROM requests", [], |row| row.get(0)).expect("counts")
+    };
+    let forget = |database: &mut database::Database, limits| {
+        while retention::step(&mut database.writer, limits).expect("deletes") {}
+    };
+    forget(&mut database, retention::Limits { days: 30, max_bytes: 1 << 40 });
+    assert_eq!(count(&database), 20_000, "what is older than the limit is gone, the rest is there");
+    let max_bytes = 2 << 20;
+    forget(&mut database, retention::Limits { days: 30, max_bytes });
+    let left = count(&database);
+    assert!((1..20_000).contains(&left), "{left} rows are left");
+    let newest: i64 = database.writer.query_row("SELECT max(key) FROM requests", [], |row| row.get(0)).expect("max");
+    assert!(newest >= database::key_of(now_ms() - 30_000 + 19_000), "the oldest went first");
+    let pages: i64 = database.writer.query_row("PRAGMA page_count", [], |row| row.get(0)).expect("count");
+    let page_bytes: i64 = database.writer.query_row("PRAGMA page_size", [], |row| row.get(0)).expect("size");
+    assert!((pages * page_bytes) as u64 <= max_bytes, "the file itself became smaller");
+}
+
+#[test]
+fn a_full_channel_drops_and_counts() {
+    let dir = TempDir::new();
+    let mut store = Store::open(&storage(dir.path())).expect("opens");
+    let too_many = ROWS_WAITING_MAX as u64 + 1;
+    store.push((0..too_many).map(numbered).collect());
+    assert_eq!(store.rows_lost(), too_many);
+    store.push((0..10).map(numbered).collect());
+    assert_eq!(all(&store, Filter::default()).len(), 10);
+    store.close();
+}
+
+#[test]
+fn without_a_folder_nothing_is_left_behind() {
+    let store = Store::open(&Storage { dir: None, retention_days: 1, max_bytes: 1 << 30 }).expect("opens");
+    let dir = store.temporary.clone().expect("has a temporary folder");
+    assert!(dir.exists());
+    store.close();
+    assert!(!dir.exists());
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_decode_to_something(detail in proptest::collection::vec(any::<u8>(), 0..200)) {
+        codec::decode(String::new(), String::new(), &detail);
+    }
+
+    #[test]
+    fn any_prefix_of_a_row_decodes(at in 0usize..400) {
+        let mut detail = Vec::new();
+        codec::encode(&record(1_700_000_000_000, 1), &mut detail);
+        codec::decode(String::new(), String::new(), &detail[..at.min(detail.len())]);
+    }
+
+    #[test]
+    fn long_names_are_cut_at_a_character(name in "\\PC{0,700}") {
+        let mut long = record(1_700_000_000_000, 1);
+        long.model_requested = name.clone().into();
+        let mut detail = Vec::new();
+        codec::encode(&long, &mut detail);
+        let row = codec::decode(String::new(), String::new(), &detail);
+        prop_assert!(name.starts_with(&row.model_requested));
+        prop_assert_eq!(row.outcome, "served");
+    }
+}
