@@ -45,7 +45,7 @@ impl Cli {
         match self.command.unwrap_or(Command::Serve(self.serve)) {
             Command::Serve(args) => serve::run(args.config),
             Command::Check(args) => check::run(args.config),
-            Command::Load(args) => exit("load", loadtest::load::run(args)),
+            Command::Load(args) => ExitCode::from(loadtest::load::run(args).clamp(0, 255) as u8),
             Command::Mock(args) => exit("mock", loadtest::mock::run(args)),
         }
     }
