@@ -9,7 +9,7 @@ use std::fmt::Write;
 
 const WIDTH: f64 = 860.0;
 const HEIGHT: f64 = 300.0;
-const LEFT: f64 = 70.0;
+const LEFT: f64 = 64.0;
 const BOTTOM: f64 = 40.0;
 const TOP: f64 = 16.0;
 const RIGHT: f64 = 16.0;
@@ -31,18 +31,18 @@ pub fn page(report: &Report, measured: &[Measured]) -> String {
     );
     let _ = write!(out, "<h1>sluice load</h1><pre>{}</pre>", escape(&report.text()));
     let stream = report.load.stream;
-    out.push_str(&percentiles("Total time by percentile", measured, |one| &one.stats.total));
+    out.push_str(&percentiles("Total time by percentile, ms", measured, |one| &one.stats.total));
     if stream {
-        out.push_str(&percentiles("Time to first event by percentile", measured, |one| &one.stats.ttft));
-        out.push_str(&percentiles("Time between events by percentile", measured, |one| &one.stats.gap));
+        out.push_str(&percentiles("Time to first event by percentile, ms", measured, |one| &one.stats.ttft));
+        out.push_str(&percentiles("Time between events by percentile, ms", measured, |one| &one.stats.gap));
     }
-    let (rate, unit) = if stream { ("Events per second", "events/s") } else { ("Requests per second", "requests/s") };
-    out.push_str(&timeline(rate, unit, measured, |bucket, lines| {
+    let rate = if stream { "Events per second" } else { "Requests per second" };
+    out.push_str(&timeline(rate, measured, |bucket, lines| {
         let n = if stream { bucket.events } else { bucket.done };
-        lines[0] = Some(n as f64 / BUCKET.as_secs_f64());
+        lines[0] = (n > 0).then(|| n as f64 / BUCKET.as_secs_f64());
     }));
     let what = if stream { "Time to first event over time" } else { "Total time over time" };
-    out.push_str(&timeline(&format!("{what}: p50 solid, p99 dashed"), "ms", measured, |bucket, lines| {
+    out.push_str(&timeline(&format!("{what}, ms: p50 solid, p99 dashed"), measured, |bucket, lines| {
         if !bucket.latency.is_empty() {
             lines[0] = Some(bucket.latency.value_at_quantile(0.5) as f64 / 1e3);
             lines[1] = Some(bucket.latency.value_at_quantile(0.99) as f64 / 1e3);
@@ -69,15 +69,10 @@ fn percentiles(title: &str, measured: &[Measured], pick: impl Fn(&Measured) -> &
         2 => "p99".to_owned(),
         n => format!("p99.{}", "9".repeat(n as usize - 2)),
     };
-    chart(title, "ms", &lines.collect::<Vec<_>>(), 1.0, label)
+    chart(title, &lines.collect::<Vec<_>>(), 1.0, true, label)
 }
 
-fn timeline(
-    title: &str,
-    unit: &str,
-    measured: &[Measured],
-    read: impl Fn(&super::stats::Bucket, &mut [Option<f64>; 2]),
-) -> String {
+fn timeline(title: &str, measured: &[Measured], read: impl Fn(&super::stats::Bucket, &mut [Option<f64>; 2])) -> String {
     let mut lines = Vec::new();
     for (one, color) in measured.iter().zip(COLORS) {
         let mut pair = [Vec::new(), Vec::new()];
@@ -93,7 +88,7 @@ fn timeline(
         }
     }
     let last = lines.iter().flat_map(|line| &line.points).map(|p| p.0).fold(1.0, f64::max);
-    chart(title, unit, &lines, step(last), |seconds| format!("{seconds:.0} s"))
+    chart(title, &lines, step(last), false, |seconds| format!("{seconds:.0} s"))
 }
 
 /// A round distance between grid lines, for about six of them.
@@ -103,27 +98,67 @@ fn step(span: f64) -> f64 {
     [1.0, 2.0, 5.0, 10.0].map(|n| n * power).into_iter().find(|s| *s >= rough).unwrap_or(rough)
 }
 
-fn chart(title: &str, unit: &str, lines: &[Line], x_step: f64, x_label: impl Fn(f64) -> String) -> String {
+/// The y axis: what is drawn from bottom to top, and where its grid lines are.
+struct Axis {
+    low: f64,
+    high: f64,
+    grid: Vec<f64>,
+    log: bool,
+}
+
+impl Axis {
+    fn new(values: impl Iterator<Item = f64> + Clone, log: bool) -> Axis {
+        let top = values.clone().fold(0.0, f64::max);
+        if log {
+            // Whole decades; nothing is faster than a microsecond.
+            let least = values.filter(|v| *v > 0.0).fold(f64::INFINITY, f64::min).max(1e-3);
+            let high = top.max(1e-2).log10().ceil();
+            let low = least.log10().floor().min(high - 1.0);
+            let grid = (low as i32..=high as i32).map(f64::from).collect();
+            return Axis { low, high, grid, log };
+        }
+        let step = step(top);
+        let lines = (top / step).ceil().max(1.0);
+        Axis { low: 0.0, high: lines * step, grid: (0..=lines as u32).map(|n| n as f64 * step).collect(), log }
+    }
+
+    fn y(&self, value: f64) -> f64 {
+        let value = if self.log { value.max(1e-9).log10().max(self.low) } else { value };
+        self.place(value)
+    }
+
+    fn place(&self, at: f64) -> f64 {
+        HEIGHT - BOTTOM - (at - self.low) / (self.high - self.low) * (HEIGHT - BOTTOM - TOP)
+    }
+
+    fn label(&self, at: f64) -> String {
+        let value = if self.log { 10f64.powf(at) } else { at };
+        match value {
+            0.0 => "0".to_owned(),
+            v if v < 0.1 => format!("{v:.3}"),
+            v if v < 10.0 => format!("{v:.1}"),
+            v => format!("{v:.0}"),
+        }
+    }
+}
+
+fn chart(title: &str, lines: &[Line], x_step: f64, log: bool, x_label: impl Fn(f64) -> String) -> String {
     let all = || lines.iter().flat_map(|line| &line.points);
     let x_max = all().map(|p| p.0).fold(x_step, f64::max);
-    let y_step = step(all().map(|p| p.1).fold(0.0, f64::max));
-    let y_max = (all().map(|p| p.1).fold(0.0, f64::max) / y_step).ceil().max(1.0) * y_step;
+    let axis = Axis::new(all().map(|p| p.1), log);
     let x = |value: f64| LEFT + value / x_max * (WIDTH - LEFT - RIGHT);
-    let y = |value: f64| HEIGHT - BOTTOM - value / y_max * (HEIGHT - BOTTOM - TOP);
+    let y = |value: f64| axis.y(value);
     let mut out = format!("<h2>{}</h2><svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\">", escape(title));
-    let mut value = 0.0;
-    while value <= y_max * 1.001 {
-        let at = y(value);
-        let text = if y_step < 1.0 { format!("{value:.2}") } else { format!("{value:.0}") };
+    for at in &axis.grid {
+        let (place, text) = (axis.place(*at), axis.label(*at));
         let _ = write!(
             out,
-            "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/>\
-             <text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{text} {unit}</text>",
+            "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{}\" y1=\"{place:.1}\" y2=\"{place:.1}\"/>\
+             <text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{text}</text>",
             WIDTH - RIGHT,
             LEFT - 6.0,
-            at + 4.0
+            place + 4.0
         );
-        value += y_step;
     }
     let mut value = 0.0;
     while value <= x_max * 1.001 {

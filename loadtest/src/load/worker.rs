@@ -70,7 +70,9 @@ pub fn run(load: &Load, target: &Target, window: Window, thread: usize, live: &L
             monoio::spawn(async move {
                 let rate = rate / load.threads as f64;
                 let offset = thread as f64 / load.threads as f64;
-                let schedule = Schedule::new(begun + load.ramp, rate, load.arrivals, offset, Rng::from_clock());
+                // A thread that comes late to its first start is late, and measured so.
+                let start = (begun + load.ramp).min(run.window.begin);
+                let schedule = Schedule::new(start, rate, load.arrivals, offset, Rng::from_clock());
                 run.dispatch(schedule).await;
             });
         }

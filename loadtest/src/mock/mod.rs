@@ -9,6 +9,7 @@ mod count;
 mod faults;
 mod openai;
 mod others;
+mod otlp;
 mod plan;
 mod play;
 mod request;

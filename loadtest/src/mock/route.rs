@@ -4,7 +4,7 @@ use super::{
     Ctx, anthropic,
     ask::Ask,
     faults::{self, Dialect},
-    openai, others,
+    openai, others, otlp,
     plan::{End, Plan},
     request::{Framing, Head, Refused},
     responses,
@@ -102,7 +102,7 @@ pub fn answer(view: &View, ctx: &Ctx) -> Answer {
     match (view.method(), face) {
         (b"POST", Some(face)) => post(view, ctx, face, dialect),
         (b"GET", None) => get(view, ctx, path, dialect),
-        (b"POST", None) if is_otlp(path) => Answer::once(otlp(view, ctx, &calm)),
+        (b"POST", None) if is_otlp(path) => Answer::once(sink(view, ctx, path, &calm)),
         (_, Some(_)) => error(405, "Only POST is allowed here."),
         _ => error(404, "Unknown path."),
     }
@@ -119,9 +119,12 @@ fn is_otlp(path: &str) -> bool {
 }
 
 /// An empty body is a whole `Export*ServiceResponse`.
-fn otlp(view: &View, ctx: &Ctx, scenario: &Scenario) -> Plan {
+fn sink(view: &View, ctx: &Ctx, path: &str, scenario: &Scenario) -> Plan {
     stats::add(&ctx.stats.otlp_requests, 1);
     stats::add(&ctx.stats.otlp_bytes, view.body.len() as u64);
+    if path == "/v1/traces" {
+        stats::add(&ctx.stats.otlp_server_spans, otlp::server_spans(view.body));
+    }
     let json = view.body.first() == Some(&b'{');
     let (content_type, body) =
         if json { ("application/json", &b"{}"[..]) } else { ("application/x-protobuf", &b""[..]) };

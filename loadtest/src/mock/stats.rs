@@ -16,6 +16,8 @@ pub struct Stats {
     pub faults: AtomicU64,
     pub otlp_requests: AtomicU64,
     pub otlp_bytes: AtomicU64,
+    /// In uncompressed protobuf bodies.
+    pub otlp_server_spans: AtomicU64,
 }
 
 pub fn add(counter: &AtomicU64, n: u64) {
@@ -36,6 +38,7 @@ impl Stats {
             "faults": get(&self.faults),
             "otlp_requests": get(&self.otlp_requests),
             "otlp_bytes": get(&self.otlp_bytes),
+            "otlp_server_spans": get(&self.otlp_server_spans),
         })
         .to_string()
     }
