@@ -76,7 +76,7 @@ pub struct Scenario {
 }
 
 pub const TOKENS_DEFAULT: u32 = 64;
-const TOKENS_MAX: u32 = 1_000_000;
+const TOKENS_MAX: u32 = 100_000;
 const SIZE_BYTES_MAX: u32 = 65_536;
 /// Of tokens times size: the whole answer is built in memory.
 const TEXT_BYTES_MAX: u64 = 256 << 20;
@@ -196,7 +196,7 @@ mod tests {
         assert_eq!(scenario.fault, Some(Fault::Status(503, Class::ByStatus)));
         assert_eq!(scenario.retry_after, Some(2));
 
-        for bad in ["cut", "cut@x", "tokens=-1", "ttfb=1", "700", "size=0", "nonsense", "tokens=1000000,size=65536"] {
+        for bad in ["cut", "cut@x", "tokens=-1", "ttfb=1", "700", "size=0", "nonsense", "tokens=100000,size=65536"] {
             let error = Scenario::default().apply(bad).expect_err(bad);
             assert!(error.starts_with("scenario option not understood"), "{error}");
         }
