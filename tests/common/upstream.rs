@@ -1,0 +1,124 @@
+//! A provider in the hands of the test: what each connection does is a closure, what it saw is kept byte for byte.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use super::PATIENCE;
+
+/// One accepted connection.
+pub struct Peer {
+    pub stream: TcpStream,
+    /// How many connections came before this one.
+    pub number: usize,
+    read: Vec<u8>,
+    seen: Sender<Vec<u8>>,
+}
+
+pub struct Upstream {
+    pub address: SocketAddr,
+    seen: Receiver<Vec<u8>>,
+}
+
+impl Upstream {
+    /// Runs `serve` for each connection, on a thread of its own.
+    pub fn start(serve: impl Fn(&mut Peer) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
+        let address = listener.local_addr().expect("address");
+        let (sender, seen) = channel();
+        let serve = std::sync::Arc::new(serve);
+        std::thread::spawn(move || {
+            for (number, stream) in listener.incoming().map_while(Result::ok).enumerate() {
+                let (serve, seen) = (serve.clone(), sender.clone());
+                std::thread::spawn(move || {
+                    let _ = stream.set_read_timeout(Some(PATIENCE));
+                    let _ = stream.set_nodelay(true);
+                    serve(&mut Peer { stream, number, read: Vec::new(), seen });
+                });
+            }
+        });
+        Self { address, seen }
+    }
+
+    /// Answers every request of every connection with these bytes.
+    pub fn always(answer: impl Into<Vec<u8>>) -> Self {
+        let answer = answer.into();
+        Self::start(move |peer| while peer.request().is_some() && peer.send(&answer) {})
+    }
+
+    /// The next request seen, whole: head and body as they came.
+    pub fn request(&self) -> String {
+        let bytes = self.seen.recv_timeout(PATIENCE).expect("a request reaches the provider");
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// What has been seen and not asked for yet; never waits.
+    pub fn requests_so_far(&self) -> Vec<String> {
+        self.seen.try_iter().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect()
+    }
+}
+
+impl Peer {
+    /// Reads one request with a Content-Length body; `None` at the end of the connection.
+    pub fn request(&mut self) -> Option<String> {
+        let head_end = loop {
+            if let Some(at) = self.read.windows(4).position(|window| window == b"\r\n\r\n") {
+                break at + 4;
+            }
+            self.fill()?;
+        };
+        let head = String::from_utf8_lossy(&self.read[..head_end]).to_ascii_lowercase();
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length:"))
+            .map_or(0, |value| value.trim().parse().expect("a length"));
+        while self.read.len() < head_end + length {
+            self.fill()?;
+        }
+        let request: Vec<u8> = self.read.drain(..head_end + length).collect();
+        let text = String::from_utf8_lossy(&request).into_owned();
+        let _ = self.seen.send(request);
+        Some(text)
+    }
+
+    /// One more read; `None` at the end of the connection.
+    pub fn fill(&mut self) -> Option<()> {
+        let mut chunk = [0; 16 * 1024];
+        match self.stream.read(&mut chunk) {
+            Ok(count) if count > 0 => {
+                self.read.extend_from_slice(&chunk[..count]);
+                Some(())
+            }
+            _ => None,
+        }
+    }
+
+    pub fn send(&mut self, bytes: &[u8]) -> bool {
+        self.stream.write_all(bytes).is_ok()
+    }
+
+    /// Waits until the other side has closed.
+    pub fn until_closed(&mut self) {
+        while self.fill().is_some() {}
+    }
+}
+
+/// A unary JSON answer.
+pub fn json(body: &str) -> Vec<u8> {
+    format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+        .into_bytes()
+}
+
+pub const SSE_HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+
+/// One chunk of a chunked body.
+pub fn chunk(content: &str) -> Vec<u8> {
+    format!("{:x}\r\n{content}\r\n", content.len()).into_bytes()
+}
+
+/// A chat stream's event with a piece of text.
+pub fn delta(text: &str) -> String {
+    format!(
+        "data: {{\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"model\":\"m\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}},\"finish_reason\":null}}]}}\n\n"
+    )
+}
