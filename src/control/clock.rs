@@ -48,7 +48,7 @@ pub fn parse_ms(text: &str) -> Option<u64> {
         return None;
     }
     digits(fraction)?;
-    let ms = digits(&format!("{fraction:0<3}").get(..3)?.to_owned())?;
+    let ms = digits(format!("{fraction:0<3}").get(..3)?)?;
     let seconds = days(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second - offset_s(zone)?;
     u64::try_from(seconds * 1000 + ms).ok()
 }

@@ -13,11 +13,10 @@ use super::collect::{Collect, Finished, Waiter};
 use super::export::{ControlCounters, Exporter, MetricsView, ProcessStats, ShardView, prometheus};
 use super::reload::{Source, Watch};
 use super::shards::{ShardLink, State};
-use super::store::Store;
+use super::store::{Rows, Store};
 use super::{Event, Mock, Setup, Signal, dns, systemd};
 use crate::config::{Secret, Snapshot};
 use crate::mesh::Down;
-use crate::telemetry::Record;
 use crate::telemetry::totals::Totals;
 
 const EVENTS_WAITING_MAX: usize = 256;
@@ -47,8 +46,7 @@ pub struct Core {
     pub exporter: Exporter,
     pub store: Store,
     /// Of this turn, on their way to the store.
-    #[allow(clippy::vec_box)] // they come in boxes and go on in them
-    pub rows: Vec<Box<Record>>,
+    pub rows: Rows,
     pub counters: ControlCounters,
     pub tokenizers: SyncSender<()>,
     pub mock: Mock,
@@ -90,7 +88,7 @@ impl Core {
             collect: Collect::default(),
             exporter: Exporter::start(telemetry).map_err(io::Error::other)?,
             store: setup.store,
-            rows: Vec::new(),
+            rows: Rows::new(),
             counters: ControlCounters { config_reloads: 1, config_epoch: snapshot.epoch, ..Default::default() },
             tokenizers: tokenizer_loader()?,
             mock: setup.mock,

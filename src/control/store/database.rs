@@ -142,7 +142,7 @@ pub fn trace_key(trace_id: [u8; 16]) -> i64 {
 
 fn model_of(record: &Record) -> &str {
     let name = record.attempts.last().map_or(&record.model_requested, |attempt| &attempt.target.fqn);
-    &name[..name.floor_char_boundary(MODEL_BYTES_MAX)]
+    super::tlv::cut(name, MODEL_BYTES_MAX)
 }
 
 pub fn id_of(bytes: [u8; 16]) -> RequestId {

@@ -36,8 +36,12 @@ const MESSAGES_WAITING_MAX: usize = 1024;
 const COMMIT_MS: u64 = 100;
 const COMMIT_ROWS: usize = 4096;
 
+/// Records come from the rings in their boxes and go on in them.
+#[allow(clippy::vec_box)]
+pub type Rows = Vec<Box<Record>>;
+
 enum Message {
-    Rows(Vec<Box<Record>>),
+    Rows(Rows),
     Query(Box<Filter>, oneshot::Sender<Result<Page, QueryError>>),
     Retention { days: u32, max_bytes: u64 },
     Close,
@@ -84,7 +88,7 @@ impl Store {
     }
 
     /// Hands rows over, or drops and counts them when too many wait already.
-    pub fn push(&mut self, rows: Vec<Box<Record>>) {
+    pub fn push(&mut self, rows: Rows) {
         let count = rows.len();
         let waiting = self.shared.rows_waiting.fetch_add(count, Ordering::Relaxed);
         if waiting + count > ROWS_WAITING_MAX || self.sender.try_send(Message::Rows(rows)).is_err() {

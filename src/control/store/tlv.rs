@@ -34,8 +34,13 @@ pub fn bytes(out: &mut Vec<u8>, tag: u8, value: &[u8]) {
 }
 
 pub fn text(out: &mut Vec<u8>, tag: u8, value: &str) {
-    let end = value.floor_char_boundary(TEXT_BYTES_MAX);
-    bytes(out, tag, value.as_bytes().get(..end).unwrap_or_default());
+    bytes(out, tag, cut(value, TEXT_BYTES_MAX).as_bytes());
+}
+
+/// The start of `value`, at most `bytes_max` long and cut between characters.
+pub fn cut(value: &str, bytes_max: usize) -> &str {
+    let fitting = (0..=bytes_max.min(value.len())).rev().find_map(|end| value.get(..end));
+    fitting.unwrap_or_default()
 }
 
 pub fn nested(out: &mut Vec<u8>, tag: u8, write: impl FnOnce(&mut Vec<u8>)) {

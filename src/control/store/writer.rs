@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::database::{Database, is_broken};
 use super::retention::{self, Limits};
-use super::{COMMIT_MS, COMMIT_ROWS, Message, Shared};
-use crate::telemetry::Record;
+use super::{COMMIT_MS, COMMIT_ROWS, Message, Rows, Shared};
 
 /// How often age and size are looked at when nothing is over them.
 const RETENTION_EVERY: Duration = Duration::from_secs(10);
@@ -19,7 +18,7 @@ pub struct Writer {
     database: Database,
     shared: Arc<Shared>,
     limits: Limits,
-    waiting: Vec<Box<Record>>,
+    waiting: Rows,
     commit_at: Option<Instant>,
     retention_at: Instant,
     reported_at: Option<Instant>,
@@ -27,7 +26,7 @@ pub struct Writer {
 
 impl Writer {
     pub fn new(database: Database, shared: Arc<Shared>, limits: Limits) -> Self {
-        let waiting = Vec::with_capacity(COMMIT_ROWS);
+        let waiting = Rows::with_capacity(COMMIT_ROWS);
         let retention_at = Instant::now();
         Self { database, shared, limits, waiting, commit_at: None, retention_at, reported_at: None }
     }
@@ -59,7 +58,7 @@ impl Writer {
         self.commit();
     }
 
-    fn add(&mut self, mut rows: Vec<Box<Record>>) {
+    fn add(&mut self, mut rows: Rows) {
         self.shared.rows_waiting.fetch_sub(rows.len(), Ordering::Relaxed);
         self.waiting.append(&mut rows);
         self.commit_at.get_or_insert_with(|| Instant::now() + Duration::from_millis(COMMIT_MS));
