@@ -169,7 +169,8 @@ fn age_and_size_are_kept_in_bounds() {
     let dir = TempDir::new();
     let mut database = database::Database::open(dir.path()).expect("opens");
     let old = (0..100).map(numbered);
-    let young = (0..20_000).map(|n| Box::new(record(now_ms() - 30_000 + n, n)));
+    let begun_ms = now_ms() - 30_000;
+    let young = (0..20_000).map(|n| Box::new(record(begun_ms + n, n)));
     database.insert(&old.chain(young).collect::<Vec<_>>()).expect("inserts");
     let count = |database: &database::Database| -> i64 {
         database.writer.query_row("SELECT count(*) FROM requests", [], |row| row.get(0)).expect("counts")
@@ -184,7 +185,7 @@ fn age_and_size_are_kept_in_bounds() {
     let left = count(&database);
     assert!((1..20_000).contains(&left), "{left} rows are left");
     let newest: i64 = database.writer.query_row("SELECT max(key) FROM requests", [], |row| row.get(0)).expect("max");
-    assert!(newest >= database::key_of(now_ms() - 30_000 + 19_000), "the oldest went first");
+    assert!(newest >= database::key_of(begun_ms + 19_999), "the oldest went first");
     let pages: i64 = database.writer.query_row("PRAGMA page_count", [], |row| row.get(0)).expect("count");
     let page_bytes: i64 = database.writer.query_row("PRAGMA page_size", [], |row| row.get(0)).expect("size");
     assert!((pages * page_bytes) as u64 <= max_bytes, "the file itself became smaller");
