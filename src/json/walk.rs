@@ -91,9 +91,13 @@ impl<'a> Walk<'a> {
 
     #[inline]
     fn enter(&mut self, open: u8) -> bool {
-        let found = self.peek() == open;
-        self.at += usize::from(found);
-        found
+        // Not `usize::from(found)`: rustc 1.95 drops such an addition where `found` is also branched on
+        // (rust-lang/rust#158206).
+        if self.peek() != open {
+            return false;
+        }
+        self.at += 1;
+        true
     }
 
     /// Enters an object, when one stands here.

@@ -150,7 +150,9 @@ fn event_end(tail: &mut Tail, bytes: &[u8], mut on_line: impl FnMut(Range<usize>
     if tail.cr {
         let &first = bytes.first()?;
         tail.cr = false;
-        at = usize::from(first == b'\n');
+        if first == b'\n' {
+            at = 1;
+        }
         if tail.blank {
             return Some(at);
         }
