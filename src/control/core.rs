@@ -22,7 +22,7 @@ use crate::telemetry::totals::Totals;
 const EVENTS_WAITING_MAX: usize = 256;
 /// Pauses between two looks at the rings: while somebody waits for totals, while records flow, and at most.
 const PAUSE_HURRY: Duration = Duration::from_millis(1);
-const PAUSE_BUSY: Duration = Duration::from_millis(5);
+const PAUSE_BUSY: Duration = Duration::from_millis(20);
 const PAUSE_IDLE: Duration = Duration::from_millis(50);
 /// Shards cut what is open at the end of the drain; one that says nothing so long after is not waited for.
 const DRAIN_GRACE: Duration = Duration::from_secs(10);

@@ -5,6 +5,7 @@ use std::io::Write;
 use super::admit::{Identified, visible_models};
 use super::client::Client;
 use super::request::{Next, Refusal, Request};
+use super::text::{push_request_id, push_traceparent};
 use crate::dialect;
 use crate::http1::{push_field, write_status_line};
 use crate::runtime::Buf;
@@ -86,26 +87,9 @@ async fn send(
 /// `x-request-id` and `traceparent`, on every answer.
 pub fn push_ids(request: &mut Request, head: &mut Vec<u8>) {
     let record = request.record();
-    let _ = write!(head, "x-request-id: {}\r\n", record.id);
-    head.extend_from_slice(b"traceparent: ");
-    write_traceparent(&record.trace.trace_id, &record.trace.span_id, record.trace.flags, head);
+    head.extend_from_slice(b"x-request-id: ");
+    push_request_id(record.id, head);
+    head.extend_from_slice(b"\r\ntraceparent: ");
+    push_traceparent(&record.trace.trace_id, &record.trace.span_id, record.trace.flags, head);
     head.extend_from_slice(b"\r\n");
-}
-
-/// W3C Trace Context, version 00.
-pub fn write_traceparent(trace_id: &[u8; 16], span_id: &[u8; 8], flags: u8, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"00-");
-    write_hex(trace_id, out);
-    out.push(b'-');
-    write_hex(span_id, out);
-    out.push(b'-');
-    write_hex(&[flags], out);
-}
-
-fn write_hex(bytes: &[u8], out: &mut Vec<u8>) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for byte in bytes {
-        out.push(DIGITS[usize::from(byte >> 4)]);
-        out.push(DIGITS[usize::from(byte & 15)]);
-    }
 }

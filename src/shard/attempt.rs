@@ -1,15 +1,15 @@
 //! One attempt at a provider: a connection, the rebuilt head with the body behind it, and the answer's head.
 
 use std::future::poll_fn;
-use std::io::{self, Write};
+use std::io;
 use std::sync::Arc;
 use std::task::Poll;
 
 use super::admit::Routed;
-use super::answer::write_traceparent;
 use super::buffers::Held;
 use super::client::{Client, send_ms};
 use super::request::{Refusal, Request, Stop, hops};
+use super::text::{push_decimal, push_traceparent};
 use super::upstream::{ConnectError, Upstream, connect};
 use crate::config::{Account, Api};
 use crate::http1::{HeadLimits, Method, Name, ResponseHead, forward_fields, parse_response, push_field};
@@ -318,11 +318,15 @@ pub fn write_head(
     out.extend_from_slice(b"accept-encoding: identity\r\ntraceparent: ");
     let hop = hops(head, received) + 1;
     let trace = &request.record().trace;
-    write_traceparent(&trace.trace_id, &span_id, trace.flags, out);
-    let _ = write!(out, "\r\nx-sluice-hop: {hop}\r\n");
+    push_traceparent(&trace.trace_id, &span_id, trace.flags, out);
+    out.extend_from_slice(b"\r\nx-sluice-hop: ");
+    push_decimal(u64::from(hop), out);
+    out.extend_from_slice(b"\r\n");
     match body_len {
         Some(len) => {
-            let _ = write!(out, "content-length: {len}\r\n\r\n");
+            out.extend_from_slice(b"content-length: ");
+            push_decimal(len, out);
+            out.extend_from_slice(b"\r\n\r\n");
         }
         None => out.extend_from_slice(b"transfer-encoding: chunked\r\n\r\n"),
     }

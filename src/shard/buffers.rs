@@ -17,38 +17,55 @@ const SPARE: [usize; 4] = [256, 256, 64, 32];
 
 #[derive(Default)]
 pub struct Buffers {
-    spare: [RefCell<Vec<Vec<u8>>>; 4],
+    /// Zeroed once, full length: what a receive may fill.
+    receive: Spare,
+    /// Empty, with capacity: what a head is written into.
+    write: Spare,
+}
+
+#[derive(Default)]
+struct Spare([RefCell<Vec<Vec<u8>>>; 4]);
+
+impl Spare {
+    fn pop(&self, class: usize) -> Option<Vec<u8>> {
+        self.0[class].borrow_mut().pop()
+    }
+
+    fn push(&self, class: usize, storage: Vec<u8>) {
+        let mut spare = self.0[class].borrow_mut();
+        if spare.len() < SPARE[class] {
+            spare.push(storage);
+        }
+    }
 }
 
 impl Buffers {
     /// A buffer of the smallest class with this much storage; larger than the largest class is made to measure.
     pub fn take(&self, storage_bytes: usize) -> Buf {
-        let mut storage = self.take_vec(storage_bytes);
-        // What was in it before may stay: a buffer shows only what was received into it.
-        storage.resize(storage.capacity(), 0);
+        let storage = match CLASSES.iter().position(|&class| storage_bytes <= class) {
+            Some(class) => self.receive.pop(class).unwrap_or_else(|| vec![0; CLASSES[class]]),
+            None => vec![0; storage_bytes],
+        };
         Buf::from_storage(storage)
     }
 
     /// The same, as an empty vector to write a head into.
     pub fn take_vec(&self, capacity_bytes: usize) -> Vec<u8> {
         match CLASSES.iter().position(|&class| capacity_bytes <= class) {
-            Some(class) => match self.spare[class].borrow_mut().pop() {
-                Some(storage) => storage,
-                None => Vec::with_capacity(CLASSES[class]),
-            },
+            Some(class) => self.write.pop(class).unwrap_or_else(|| Vec::with_capacity(CLASSES[class])),
             None => Vec::with_capacity(capacity_bytes),
         }
     }
 
+    /// Buffers that have grown or were made to measure are not kept.
     pub fn give(&self, buf: Buf) {
         let mut storage = buf.into_storage();
-        // Buffers that have grown or were made to measure are not kept.
-        if let Some(class) = CLASSES.iter().position(|&class| storage.capacity() == class) {
-            let mut spare = self.spare[class].borrow_mut();
-            if spare.len() < SPARE[class] {
-                storage.clear();
-                spare.push(storage);
-            }
+        let Some(class) = CLASSES.iter().position(|&class| storage.capacity() == class) else { return };
+        if storage.len() == CLASSES[class] {
+            self.receive.push(class, storage);
+        } else {
+            storage.clear();
+            self.write.push(class, storage);
         }
     }
 }
@@ -94,10 +111,14 @@ mod tests {
     #[test]
     fn storage_is_used_again_unless_it_was_made_to_measure() {
         let buffers = Buffers::default();
+        let spare = |spare: &Spare| spare.0.iter().map(|class| class.borrow().len()).sum::<usize>();
         buffers.give(buffers.take(STREAM_BYTES));
-        assert_eq!(buffers.spare[1].borrow().len(), 1);
+        let mut head = buffers.take_vec(100);
+        head.extend_from_slice(b"HTTP/1.1 200 OK");
+        buffers.give(Buf::from_content(head));
         buffers.give(buffers.take(1 << 20));
-        assert_eq!(buffers.spare.iter().map(|spare| spare.borrow().len()).sum::<usize>(), 1);
+        assert_eq!((spare(&buffers.receive), spare(&buffers.write)), (1, 1));
+        assert!(buffers.take(STREAM_BYTES).is_empty() && buffers.take_vec(100).is_empty());
     }
 
     #[test]

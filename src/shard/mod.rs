@@ -18,6 +18,7 @@ mod request;
 mod respond;
 mod settle;
 mod state;
+mod text;
 mod upload;
 mod upstream;
 mod watch;

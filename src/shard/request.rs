@@ -153,7 +153,7 @@ impl Request {
             start_unix_ns: shard.clock.unix_ns_at(start_ns),
             duration_ns: 0,
             face,
-            method: String::from_utf8_lossy(head.method_span.of(buf)).into(),
+            method: method_of(&head, buf),
             route,
             client: Some(client.peer),
             principal: None,
@@ -274,6 +274,14 @@ impl Drop for Entry {
             self.shard.requests.set(self.shard.requests.get() - 1);
             self.shard.push_record(record);
         }
+    }
+}
+
+fn method_of(head: &RequestHead, buf: &[u8]) -> Cow<'static, str> {
+    match head.method {
+        Method::Post => "POST".into(),
+        Method::Get => "GET".into(),
+        _ => String::from_utf8_lossy(head.method_span.of(buf)).into_owned().into(),
     }
 }
 

@@ -1,9 +1,8 @@
 //! The head of an answer that came from a provider, as the client gets it.
 
-use std::io::Write;
-
 use super::answer::push_ids;
 use super::request::Request;
+use super::text::push_decimal;
 use crate::http1::{Field, Name, ResponseBody, ResponseHead, forward_fields, push_field, write_status_line};
 
 /// How the client sees where the body ends.
@@ -48,7 +47,9 @@ pub fn write_head(
         Framing::None if head.status == 204 || head.status == 304 => {}
         Framing::None => out.extend_from_slice(b"content-length: 0\r\n"),
         Framing::Length(length) => {
-            let _ = write!(out, "content-length: {length}\r\n");
+            out.extend_from_slice(b"content-length: ");
+            push_decimal(length, out);
+            out.extend_from_slice(b"\r\n");
         }
         Framing::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
         Framing::Close => {}
@@ -87,7 +88,9 @@ fn push_target(request: &mut Request, out: &mut Vec<u8>) {
     let attempts = request.record().attempts.len();
     let Some(attempt) = request.record().attempts.last() else { return };
     push_field(out, "x-sluice-target", attempt.target.fqn.as_bytes());
-    let _ = write!(out, "x-sluice-attempts: {attempts}\r\n");
+    out.extend_from_slice(b"x-sluice-attempts: ");
+    push_decimal(attempts as u64, out);
+    out.extend_from_slice(b"\r\n");
     push_field(out, "x-tfy-resolved-model", attempt.target.fqn.as_bytes());
 }
 
@@ -106,5 +109,7 @@ fn push_timing(request: &mut Request, out: &mut Vec<u8>) {
 
 fn write_ms(ns: u64, out: &mut Vec<u8>) {
     let us = ns / 1000;
-    let _ = write!(out, "{}.{:03}", us / 1000, us % 1000);
+    push_decimal(us / 1000, out);
+    out.push(b'.');
+    out.extend([us / 100 % 10, us / 10 % 10, us % 10].map(|digit| b'0' + digit as u8));
 }

@@ -4,6 +4,7 @@
 //! Owned by the shard until it is pushed into the ring, by the control core afterwards. Strings that live as long as
 //! a configuration are `Arc`s made once per snapshot; a record never copies them.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -321,7 +322,7 @@ pub struct Record {
     pub duration_ns: u64,
     pub face: Face,
     /// Method as received, `GET` or `POST` in all but odd cases.
-    pub method: Box<str>,
+    pub method: Cow<'static, str>,
     /// The route template, for example `/v1/chat/completions`; empty for unknown paths.
     pub route: &'static str,
     pub client: Option<SocketAddr>,
