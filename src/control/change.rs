@@ -21,7 +21,7 @@ impl Core {
     /// Reads the configuration anew, beside the loop; what comes of it is [`Event::Loaded`].
     pub fn load(&mut self) {
         if self.phase != Phase::Serving || self.loading {
-            self.load_again |= self.loading;
+            self.load_again = true;
             return;
         }
         self.loading = true;

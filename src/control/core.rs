@@ -24,6 +24,8 @@ const EVENTS_WAITING_MAX: usize = 256;
 const PAUSE_HURRY: Duration = Duration::from_millis(1);
 const PAUSE_BUSY: Duration = Duration::from_millis(20);
 const PAUSE_IDLE: Duration = Duration::from_millis(50);
+/// Turns that empty a full ring.
+const FULL_RING_TURNS: usize = 8;
 /// Shards cut what is open at the end of the drain; one that says nothing so long after is not waited for.
 const DRAIN_GRACE: Duration = Duration::from_secs(10);
 /// What the receiver of the last spans and metrics may take.
@@ -53,7 +55,7 @@ pub struct Core {
     pub source: std::sync::Arc<Source>,
     pub watch: Option<Watch>,
     pub loading: bool,
-    /// Something changed while a configuration was being loaded.
+    /// Something changed while a configuration was being loaded, or before the shards served.
     pub load_again: bool,
     pub names: dns::Table,
     pub resolving: bool,
@@ -121,6 +123,11 @@ impl Core {
             if self.is_over(now) {
                 break;
             }
+            self.pause = match () {
+                () if self.collect.is_running() || self.phase == Phase::Starting => PAUSE_HURRY,
+                () if taken.records > 0 => PAUSE_BUSY,
+                () => (self.pause.max(PAUSE_BUSY) * 2).min(PAUSE_IDLE),
+            };
             let pause = async {
                 // A ring that still holds something has its next turn at once, after whoever else is ready.
                 match taken.more {
@@ -133,11 +140,6 @@ impl Core {
                 Some(event) = self.events.recv() => self.on(event),
                 () = pause => {}
             }
-            self.pause = match () {
-                () if self.collect.is_running() || self.phase == Phase::Starting => PAUSE_HURRY,
-                () if taken.records > 0 => PAUSE_BUSY,
-                () => (self.pause.max(PAUSE_BUSY) * 2).min(PAUSE_IDLE),
-            };
         }
         self.finish().await
     }
@@ -158,8 +160,12 @@ impl Core {
             Ask::Ready(reply) => drop(reply.send(self.readiness())),
             Ask::Metrics(format, reply) => self.collect.want(Waiter::Scrape(format, reply)),
             Ask::Requests(filter, reply) => {
-                // What ended before the question is in the answer.
-                while self.turn().more {}
+                // What ended before the question is in the answer: at most the rings' content, whatever still flows in.
+                for _ in 0..FULL_RING_TURNS {
+                    if !self.turn().more {
+                        break;
+                    }
+                }
                 self.store.query(filter, reply);
             }
             Ask::GiveUp => self.store.interrupt_query(),
@@ -219,6 +225,9 @@ impl Core {
             }
         }
         systemd::ready();
+        if std::mem::take(&mut self.load_again) {
+            self.load();
+        }
         if let Some(greeting) = self.greeting.take() {
             eprintln!("{greeting}");
         }
