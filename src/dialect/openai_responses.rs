@@ -84,7 +84,7 @@ fn response(walk: &mut Walk<'_>, reading: &mut Reading, text: bool) {
         match key {
             b"id" => reading.read_id(walk),
             b"model" => reading.read_model(walk),
-            b"status" => reading.read_finish(walk),
+            b"status" => reason_of(walk.string(), reading),
             b"incomplete_details" if walk.object() => {
                 while let Some(key) = walk.key() {
                     match key {
@@ -108,6 +108,13 @@ fn response(walk: &mut Walk<'_>, reading: &mut Reading, text: bool) {
     // More telling than the status `incomplete`.
     if let Some(reason) = reason {
         reading.finish_reason = Some(super::label(reason));
+    }
+}
+
+/// A status that is not an end yet says nothing about how the stream will end.
+fn reason_of(status: Option<&[u8]>, reading: &mut Reading) {
+    if let Some(status) = status.filter(|status| !matches!(*status, b"in_progress" | b"queued")) {
+        reading.finish_reason = Some(super::label(status));
     }
 }
 

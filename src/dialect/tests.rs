@@ -243,3 +243,17 @@ fn our_errors_are_json_in_the_callers_dialect() {
         assert!(reading.error.is_some());
     }
 }
+
+#[test]
+fn a_response_that_is_under_way_has_not_finished() {
+    let begun = |status: &str| {
+        format!(
+            "data: {{\"type\":\"response.{status}\",\"response\":{{\"id\":\"r\",\"status\":\"{status}\"}}}}\n\n\
+             data: {{\"type\":\"response.output_text.delta\",\"delta\":\"The\"}}\n\n"
+        )
+    };
+    for status in ["in_progress", "queued"] {
+        let (reading, _) = read(Wire::Responses, Family::Unknown, &begun(status));
+        assert_eq!((reading.finish_reason, reading.terminated), (None, false));
+    }
+}

@@ -1,7 +1,8 @@
 //! A model name -> the account that serves it.
 //!
 //! `account/model` names one. A bare name is served when only one account has it; the simulated provider steps back
-//! wherever a real account could serve the name, so that setting a key is all it takes to leave it.
+//! wherever a real account could serve the name, so that setting a key is all it takes to leave it. A bare name that it
+//! does not list is unknown to it: a misspelt name must not be answered by a simulation.
 
 use std::sync::Arc;
 
@@ -40,7 +41,7 @@ pub fn resolve<'a>(snapshot: &'a Snapshot, face: Face, name: &'a str) -> Result<
         && let Some((index, account)) = find(snapshot, prefix)
     {
         let target = account.models.get(model);
-        if target.is_none() && !(account.pass_any_model && !model.is_empty()) {
+        if target.is_none() && (model.is_empty() || !account.pass_any_model) {
             return Err(Unresolved::Unknown);
         }
         if !speaks(account.api, face) {
@@ -68,7 +69,7 @@ fn bare<'a>(snapshot: &'a Snapshot, face: Face, name: &'a str) -> Result<Resolve
     let tiers: [Vec<(usize, &Account)>; 3] = [
         accounts().filter(real).filter(serving).filter(listed).collect(),
         accounts().filter(real).filter(serving).filter(passing).collect(),
-        accounts().filter(serving).filter(|found| listed(found) || passing(found)).collect(),
+        accounts().filter(serving).filter(listed).collect(),
     ];
     for tier in tiers {
         match tier.as_slice() {

@@ -9,7 +9,7 @@ use super::text::{push_request_id, push_traceparent};
 use crate::dialect;
 use crate::http1::{push_field, write_status_line};
 use crate::runtime::Buf;
-use crate::telemetry::Outcome;
+use crate::telemetry::{Face, Outcome};
 
 /// Tells the client why, and settles what the connection does next.
 pub async fn refuse(request: &mut Request, client: &mut Client, refusal: Refusal) -> Next {
@@ -84,11 +84,15 @@ async fn send(
     }
 }
 
-/// `x-request-id` and `traceparent`, on every answer.
+/// `x-request-id` and `traceparent`, on every answer; `request-id` where Anthropic's SDKs look for it.
 pub fn push_ids(request: &mut Request, head: &mut Vec<u8>) {
     let record = request.record();
     head.extend_from_slice(b"x-request-id: ");
     push_request_id(record.id, head);
+    if matches!(record.face, Face::Messages | Face::CountTokens) {
+        head.extend_from_slice(b"\r\nrequest-id: ");
+        push_request_id(record.id, head);
+    }
     head.extend_from_slice(b"\r\ntraceparent: ");
     push_traceparent(&record.trace.trace_id, &record.trace.span_id, record.trace.flags, head);
     head.extend_from_slice(b"\r\n");

@@ -40,7 +40,7 @@ pub fn write_head(
     write_status_line(out, head.status);
     let failed = head.status >= 400;
     forward_fields(&head.fields, received, out, |field, received| drops(field, received, failed));
-    if let Some(id) = head.value(Name::XRequestId, received) {
+    if let Some(id) = upstream_request_id(head, received) {
         push_field(out, "x-upstream-request-id", id);
     }
     match framing {
@@ -74,10 +74,22 @@ fn drops(field: &Field, received: &[u8], failed: bool) -> bool {
         Name::TfyOrSluice => true,
         Name::Other => {
             let name = field.name_span.of(received);
-            starts_with(name, b"x-ratelimit-") || starts_with(name, b"anthropic-ratelimit-")
+            starts_with(name, b"x-ratelimit-")
+                || starts_with(name, b"anthropic-ratelimit-")
+                || name.eq_ignore_ascii_case(REQUEST_ID)
         }
         _ => false,
     }
+}
+
+/// Anthropic's name of the field.
+const REQUEST_ID: &[u8] = b"request-id";
+
+fn upstream_request_id<'a>(head: &ResponseHead, received: &'a [u8]) -> Option<&'a [u8]> {
+    let anthropic =
+        |field: &&Field| field.name == Name::Other && field.name_span.of(received).eq_ignore_ascii_case(REQUEST_ID);
+    let named = || head.fields.iter().find(anthropic).map(|field| field.value.of(received));
+    head.value(Name::XRequestId, received).or_else(named)
 }
 
 fn starts_with(name: &[u8], prefix: &[u8]) -> bool {

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 pub mod http;
+pub mod python;
 pub mod upstream;
 
 use std::io::{BufRead, BufReader};

@@ -1,0 +1,47 @@
+//! The `openai` and `anthropic` Python packages, unchanged, against the gateway and its simulated provider. What they
+//! check is in tests/sdk/*.py.
+
+mod common;
+
+use common::python::{run_sdk_tests, venv};
+use common::{DRIVERS, Gateway, MOCK, config};
+
+/// A key for everything, one for a single model, and an account that has one model only.
+const ACCOUNTS: &str = "---
+type: provider-account/openai
+name: house
+base_url: http://127.0.0.1:9/v1
+integrations: [{name: small}]
+---
+type: virtual-account
+name: everything
+tokens: [{id: k1, value: \"${env:KEY_EVERYTHING}\"}]
+permissions: [{resource_fqn: \"*\"}]
+---
+type: virtual-account
+name: one-model
+tokens: [{id: k1, value: \"${env:KEY_ONE_MODEL}\"}]
+permissions: [{resource_fqn: mock/gpt-4o-mini}]
+";
+
+fn run(pattern: &str) {
+    let Some(venv) = venv() else { return };
+    let keys = [("KEY_EVERYTHING", "sk-everything"), ("KEY_ONE_MODEL", "sk-one-model")];
+    for driver in DRIVERS {
+        let config = config(&format!("{MOCK}{ACCOUNTS}")).replace("auth: none", "auth: required");
+        run_sdk_tests(venv, &Gateway::start_with(driver, &config, &keys), pattern);
+    }
+}
+
+/// Scenario: the OpenAI SDK chats, streams, embeds, uploads, lists models, and meets every kind of failure.
+/// Guarantees: it sees what it would see from OpenAI, a broken stream raises, and the record agrees with what it saw.
+#[test]
+fn the_openai_sdk_works_unchanged() {
+    run("openai_*.py");
+}
+
+/// Scenario: the same with the Anthropic SDK.
+#[test]
+fn the_anthropic_sdk_works_unchanged() {
+    run("anthropic_*.py");
+}
