@@ -161,7 +161,8 @@ pub async fn read(identified: Identified, request: &mut Request, client: &mut Cl
 /// Names in records and labels are bounded, whatever a client sends.
 pub fn shortened(name: &str) -> &str {
     const NAME_BYTES_MAX: usize = 256;
-    &name[..name.floor_char_boundary(NAME_BYTES_MAX)]
+    let end = (0..=NAME_BYTES_MAX.min(name.len())).rev().find(|&at| name.is_char_boundary(at)).unwrap_or(0);
+    name.get(..end).unwrap_or("")
 }
 
 /// The body ends up right behind the head: a body with a length lies there already, chunks are moved together.

@@ -23,6 +23,9 @@ const RESERVED_SLOTS: usize = 64;
 /// Names passed on to accounts that list none; past this the cache starts over.
 const PASSED_ON_MAX: usize = 4096;
 
+/// Targets of model names that no account lists, by account and name.
+type PassedOn = AHashMap<(usize, Box<str>), Arc<Target>>;
+
 pub struct Shard {
     pub index: usize,
     snapshot: RefCell<Rc<Snapshot>>,
@@ -38,7 +41,7 @@ pub struct Shard {
     pub draining: Cell<bool>,
     pub anonymous: Arc<Principal>,
     pub loads: Arc<[Load]>,
-    passed_on: RefCell<AHashMap<(usize, Box<str>), Arc<Target>>>,
+    passed_on: RefCell<PassedOn>,
     up: RefCell<Producer<Up>>,
     /// What found the ring full and may not be lost.
     waiting: RefCell<VecDeque<Up>>,
