@@ -81,34 +81,46 @@ def fixed_rate(rate):
     return measure
 
 
-def footprint(run, target):
-    """Start-up and memory, in the life of one process: start, idle, after load, idle connections, open streams."""
+def memory_streams(run, target):
+    """Start, idle memory, and what open streams add to a process that has served little before."""
     if not target.pid:
         return None
-    idle_kib = settled_rss(target.pid)
-    loaded = load(run, target, ["--connections", 32, "--duration", "1s", "--warmup", "0s"])
-    after_kib = settled_rss(target.pid)
-    connections = [open_and_ask(target, "mock-fast:tokens=4", False) for _ in range(run.held)]
-    served = sum(read_answer(s) for s in connections)
-    connected_kib = settled_rss(target.pid)
-    close(connections)
-    time.sleep(0.5)
-    before_kib = settled_rss(target.pid)
+    idle_kib = warm(target)
     held = [open_and_ask(target, "gpt-4o-mini:ttft=0,gap=500,tokens=1000", True) for _ in range(run.held)]
     flowing = drain(held, 4.0)
     streaming_kib = system.rss_kib(target.pid)
     close(held)
+    return footprint(target, idle_kib, run.held - flowing, kib_per_stream=(streaming_kib - idle_kib) / run.held)
+
+
+def memory_idle(run, target):
+    """Start, idle memory, what idle connections add, and what is left after load."""
+    if not target.pid:
+        return None
+    idle_kib = warm(target)
+    connections = [open_and_ask(target, "mock-fast:tokens=4", False) for _ in range(run.held)]
+    served = sum(read_answer(s) for s in connections)
+    connected_kib = settled_rss(target.pid)
+    close(connections)
+    load(run, target, ["--connections", 32, "--duration", "1s", "--warmup", "0s"])
+    after_kib = settled_rss(target.pid)
+    return footprint(target, idle_kib, run.held - served, after_load_mb=after_kib * 1024 / 1e6,
+                     kib_per_idle_connection=(connected_kib - idle_kib) / run.held)
+
+
+def warm(target):
+    """A few requests touch the code once; then memory settles."""
+    for stream in (False, True) * 10:
+        s = open_and_ask(target, "gpt-4o-mini:ttft=0,gap=0,tokens=4", stream)
+        read_answer(s, b"[DONE]" if stream else b'"usage"')
+        s.close()
+    return settled_rss(target.pid)
+
+
+def footprint(target, idle_kib, lost, **more):
     return {
-        "value": None,
-        "start_ms": target.start_ms,
-        "idle_mb": idle_kib * 1024 / 1e6,
-        "after_load_mb": after_kib * 1024 / 1e6,
-        "kib_per_idle_connection": (connected_kib - after_kib) / run.held,
-        "kib_per_stream": (streaming_kib - before_kib) / run.held,
-        "held": run.held,
-        "errors": {} if served == run.held and flowing == run.held else {"not held open": 2 * run.held - served - flowing},
-        "well": loaded["well"],
-        "foreign_cores": 0.0,
+        "value": None, "start_ms": target.start_ms, "idle_mb": idle_kib * 1024 / 1e6,
+        "errors": {"not held open": lost} if lost else {}, "foreign_cores": 0.0, **more,
     }
 
 
@@ -135,10 +147,10 @@ def open_and_ask(target, model, stream):
     return s
 
 
-def read_answer(s):
-    """True when the head says 200 and the body is there."""
+def read_answer(s, last=b'"usage"'):
+    """True when the head says 200 and the body is there, as far as `last`."""
     received = b""
-    while b'"usage"' not in received:
+    while last not in received:
         part = s.recv(65536)
         if not part:
             return False
@@ -179,5 +191,6 @@ CASES = {
     "sse64": ("SSE, 64 streams, an event every 20 ms", "CPU us/event", streams(64, 20), 1.0, 0.9),
     "sse1000": ("SSE, 1000 streams, an event every 20 ms", "CPU us/event", streams(1000, 20), 1.0, 0.75),
     "added": ("1000 requests/s (Poisson)", "us", fixed_rate(1000), 1.5, 1.0),
-    "footprint": ("start and memory", "", footprint, None, None),
+    "streams": ("start, memory of open streams", "", memory_streams, None, None),
+    "idle": ("start, memory of idle connections", "", memory_idle, None, None),
 }

@@ -161,10 +161,16 @@ class Sluice(Gateway):
         return [tool, "serve", "--config", config], {"PERF_UPSTREAM_KEY": UPSTREAM_KEY}
 
     def stored(self):
-        """Whether the newest request can be read back."""
+        """Whether the newest request can be read back, within a few seconds: rows are written behind the requests."""
+        def readable():
+            try:
+                return b'"openai-main/' in fetch(self.admin, "/api/v1/requests?limit=1")
+            except OSError:
+                return False
         try:
-            return b"openai-main" in fetch(self.admin, "/api/v1/requests?limit=1")
-        except OSError:
+            system.wait_for(readable, 5, "a stored request")
+            return True
+        except RuntimeError:
             return False
 
 

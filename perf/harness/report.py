@@ -4,6 +4,8 @@ import statistics
 
 from . import cases
 
+MEMORY = ("streams", "idle")
+
 
 def median(values):
     values = [v for v in values if v is not None]
@@ -18,7 +20,7 @@ def spread(values, digits=1):
 
 
 def column(samples, case, target, key):
-    return [s[key] for s in samples.get(case, {}).get(target, []) if s]
+    return [s[key] for s in samples.get(case, {}).get(target, []) if key in s]
 
 
 def ratios(samples, case, key="value", minus=None):
@@ -65,7 +67,7 @@ def markdown(meta, samples):
 def cpu_table(samples):
     rows = []
     for name, (what, unit, _, rung, goal) in cases.CASES.items():
-        if name in ("added", "footprint") or name not in samples:
+        if name in ("added", *MEMORY) or name not in samples:
             continue
         pairs = ratios(samples, name)
         ratio = median(pairs)
@@ -101,7 +103,7 @@ def latency_table(samples):
 def rate_table(samples):
     rows = []
     for name, (what, *_) in cases.CASES.items():
-        if name == "footprint" or name not in samples:
+        if name in MEMORY or name not in samples:
             continue
         for target, taken in samples[name].items():
             values = lambda key, digits=0, scale=1.0: spread([s[key] * scale for s in taken if s[key] is not None], digits)
@@ -119,8 +121,12 @@ def rate_table(samples):
 
 
 def footprint_table(samples):
-    if "footprint" not in samples:
+    if not any(case in samples for case in MEMORY):
         return []
+
+    def both(target, key):
+        return [value for case in MEMORY for value in column(samples, case, target, key)]
+
     lines = (
         ("idle memory, MB", "idle_mb", 1, 30, 30),
         ("memory after load, MB", "after_load_mb", 1, None, None),
@@ -130,10 +136,10 @@ def footprint_table(samples):
     )
     rows = []
     for what, key, digits, rung, goal in lines:
-        ours = column(samples, "footprint", "sluice", key)
+        ours = both("sluice", key)
         value = median(ours)
         rows.append(
-            f"| {what} | {spread(column(samples, 'footprint', 'nginx', key), digits)} | {spread(ours, digits)} "
+            f"| {what} | {spread(both('nginx', key), digits)} | {spread(ours, digits)} "
             f"| {'-' if rung is None else f'{rung} {verdict(value, rung)}'} | {'-' if goal is None else f'{goal} {verdict(value, goal)}'} |"
         )
     return ["## Start and memory", "", "| | nginx | sluice | first rung | goal |", "|---|---|---|---|---|", *rows, ""]
