@@ -20,6 +20,8 @@ pub struct Delivered {
     bytes: u64,
     /// Not counted yet.
     text: Vec<u8>,
+    /// Length of `text` at which the next count is worth trying, beyond the first piece.
+    shrink_at: usize,
     open: Unescaped,
     counted: u64,
     /// Thousandths of tokens of text that was neither counted nor kept.
@@ -40,7 +42,7 @@ impl Delivered {
         self.bytes += (self.text.len() - before) as u64;
         match self.family {
             Some(Family::Unknown) => self.weigh_all(),
-            _ if self.text.len() > PIECE_BYTES => self.shrink(),
+            _ if self.text.len() > PIECE_BYTES.max(self.shrink_at) => self.shrink(),
             _ => {}
         }
     }
@@ -88,13 +90,15 @@ impl Delivered {
     fn shrink(&mut self) {
         let tokenizer = self.family.and_then(Family::tokenizer);
         let full = self.text.len() > KEPT_BYTES_MAX;
-        match (tokenizer, boundary(&self.text)) {
+        match (tokenizer, tokenizer.and_then(|_| boundary(&self.text))) {
             (Some(tokenizer), Some(end)) => self.count_to(tokenizer, end),
             // A text without a single boundary: off by one token at most.
             (Some(tokenizer), None) if full => self.count_to(tokenizer, self.text.len()),
             (None, _) if full => self.weigh_all(),
             _ => {}
         }
+        // Text that cannot be cut yet is looked at again when it has grown by a piece, not for every token.
+        self.shrink_at = self.text.len() + PIECE_BYTES;
     }
 
     fn count_to(&mut self, tokenizer: &bpe_openai::Tokenizer, end: usize) {
@@ -104,15 +108,29 @@ impl Delivered {
     }
 }
 
-/// The last offset at which both tokenizers surely begin a new piece: before a space after a visible ASCII character,
-/// or between a newline and a letter or digit. No alternative of their patterns reaches over either, so the counts of
-/// the two sides add up to the count of the whole.
+/// The last offset at which both tokenizers surely begin a new piece. No alternative of their patterns reaches over
+/// it, so the counts of the two sides add up to the count of the whole. (`text` is UTF-8: a lead byte says the rest.)
 fn boundary(text: &[u8]) -> Option<usize> {
-    text.windows(2)
-        .rposition(|pair| match *pair {
-            [before, b' '] => before.is_ascii_graphic(),
-            [b'\n', after] => after.is_ascii_alphanumeric(),
+    (1..text.len()).rev().find(|&at| {
+        let (before, after) = text.split_at(at);
+        match *after {
+            // After anything that is not white space.
+            [b' ', ..] => match *before {
+                [.., 0x21..=0x7e] => true,
+                // No two-byte character from U+00C0 on and no three-byte one from U+4000 to U+DFFF is a space.
+                [.., 0xc3..=0xdf, _] => true,
+                [.., 0xe4..=0xed, _, _] => true,
+                _ => false,
+            },
+            [b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z', ..] => before.ends_with(b"\n"),
+            // Ideographic comma and full stop, the full-width `!` `,` `:` `;` `?`: after an ideograph or a kana.
+            [0xe3, 0x80, 0x81 | 0x82, ..] | [0xef, 0xbc, 0x81 | 0x8c | 0x9a | 0x9b | 0x9f, ..] => {
+                matches!(
+                    *before,
+                    [.., 0xe5..=0xe9, _, _] | [.., 0xe3, 0x81, 0x81..=0xbf] | [.., 0xe3, 0x82, 0x80..=0x93]
+                )
+            }
             _ => false,
-        })
-        .map(|at| at + 1)
+        }
+    })
 }
