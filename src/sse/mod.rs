@@ -159,7 +159,9 @@ fn event_end(tail: &mut Tail, bytes: &[u8], mut on_line: impl FnMut(Range<usize>
     }
     loop {
         let rest = bytes.get(at..).unwrap_or_default();
-        let Some(len) = memchr::memchr2(b'\n', b'\r', rest) else {
+        // Every other line of most streams is blank: not worth a search.
+        let found = if rest.first() == Some(&b'\n') { Some(0) } else { memchr::memchr2(b'\n', b'\r', rest) };
+        let Some(len) = found else {
             tail.in_line |= !rest.is_empty();
             return None;
         };
