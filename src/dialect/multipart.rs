@@ -32,15 +32,22 @@ pub fn boundary(content_type: &[u8]) -> Option<&[u8]> {
 /// Looks for the part named `model`; parts before it must be complete.
 pub fn find_model(body: &[u8], boundary: &[u8]) -> ModelField {
     let delimiter = [b"--", boundary].concat();
+    let end = [b"\r\n--", boundary].concat();
     let finder = memmem::Finder::new(&delimiter);
     let mut at = 0;
     while let Some(found) = body.get(at..).and_then(|rest| finder.find(rest)) {
         let part = at + found + delimiter.len();
+        // Only at the beginning of a line: a parser at the provider does not see one elsewhere either, and must not be
+        // made to read another model than this.
+        if at + found > 0 && body.get(..at + found).is_some_and(|before| !before.ends_with(b"\r\n")) {
+            at = part;
+            continue;
+        }
         let Some(rest) = body.get(part..) else { break };
         let Some(head_len) = memmem::find(rest, b"\r\n\r\n") else { break };
         let content = part + head_len + 4;
         if names_model(rest.get(..head_len).unwrap_or(&[])) {
-            return match body.get(content..).and_then(|value| memmem::find(value, b"\r\n--")) {
+            return match body.get(content..).and_then(|value| memmem::find(value, &end)) {
                 Some(len) => ModelField::Found { start: content, end: content + len },
                 None => ModelField::NotYet,
             };
@@ -75,12 +82,21 @@ mod tests {
     fn the_model_is_found_as_soon_as_its_part_is_complete() {
         let ModelField::Found { start, end } = find_model(BODY, b"XX") else { panic!("not found") };
         assert_eq!(&BODY[start..end], b"whisper-1");
-        for len in 0..end + 4 {
+        for len in 0..end + 6 {
             assert_eq!(find_model(&BODY[..len], b"XX"), ModelField::NotYet, "at {len}");
         }
-        for len in end + 4..BODY.len() {
+        for len in end + 6..BODY.len() {
             assert_eq!(find_model(&BODY[..len], b"XX"), ModelField::Found { start, end });
         }
+    }
+
+    #[test]
+    fn a_boundary_within_a_line_is_none() {
+        let fake = b"--X\r\nContent-Disposition: form-data; name=\"prompt\"\r\n\r\nhi --X\r\n\
+            Content-Disposition: form-data; name=\"model\"\r\n\r\nallowed\r\n--X\r\n\
+            Content-Disposition: form-data; name=\"model\"\r\n\r\nreal\r\n--and\r\n--X--\r\n";
+        let ModelField::Found { start, end } = find_model(fake, b"X") else { panic!("not found") };
+        assert_eq!(&fake[start..end], b"real\r\n--and");
     }
 
     #[test]

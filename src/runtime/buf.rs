@@ -99,8 +99,14 @@ impl Buf {
         self.end = end;
     }
 
-    /// Makes room for at least `more` received bytes.
+    /// Makes room for at least `more` received bytes. What was consumed makes room first: the window of a connection
+    /// whose client never stops pipelining moves on forever.
     pub fn reserve(&mut self, more: usize) {
+        if self.start > Self::HEADROOM {
+            self.bytes.copy_within(self.start..self.end, Self::HEADROOM);
+            self.end -= self.start - Self::HEADROOM;
+            self.start = Self::HEADROOM;
+        }
         let needed = self.end + more + Self::TAILROOM;
         if needed > self.bytes.len() {
             self.bytes.resize(needed, 0);
@@ -167,6 +173,22 @@ mod tests {
         assert!(buf.content().iter().all(|&byte| byte == b'x'));
         buf.rewind(1004);
         assert_eq!(&buf.content()[..4], b"abcd");
+    }
+
+    #[test]
+    fn what_was_consumed_is_used_again() {
+        let mut buf = Buf::with_room(64);
+        let capacity = buf.capacity();
+        for turn in 0..1000_u16 {
+            buf.reserve(16);
+            buf.extend(&turn.to_be_bytes());
+            assert_eq!(buf.len() % 2, 0);
+            if turn >= 4 {
+                assert_eq!(buf.content()[..2], (turn - 4).to_be_bytes());
+                buf.consume(2);
+            }
+        }
+        assert_eq!((buf.len(), buf.capacity()), (8, capacity));
     }
 
     #[test]

@@ -173,19 +173,13 @@ impl Conn {
         unsafe { libc::shutdown(self.fd, how) };
     }
 
-    /// The close that follows resets the connection, so that the peer cannot take what it has for the whole.
-    pub fn reset_on_close(&self) {
-        let linger = libc::linger { l_onoff: 1, l_linger: 0 };
-        // SAFETY: as in `shutdown`; `linger` lives across the call and its size is given.
-        unsafe {
-            libc::setsockopt(
-                self.fd,
-                libc::SOL_SOCKET,
-                libc::SO_LINGER,
-                (&raw const linger).cast(),
-                size_of::<libc::linger>() as libc::socklen_t,
-            )
-        };
+    /// Resets the connection now, so that the peer cannot take what it has for the whole. Lingering for no time would not
+    /// do: monoio ends the sending side before it closes, and that end could be read first.
+    pub fn reset(&self) {
+        let nowhere = libc::sockaddr { sa_family: libc::AF_UNSPEC as libc::sa_family_t, sa_data: [0; 14] };
+        // SAFETY: as in `shutdown`; the address lives across the call and its size is given. Connecting to no address
+        // is how a TCP socket is told to abort (connect(2), tcp_disconnect).
+        unsafe { libc::connect(self.fd, &raw const nowhere, size_of::<libc::sockaddr>() as libc::socklen_t) };
     }
 }
 

@@ -7,7 +7,7 @@ use std::task::Poll;
 
 use super::admit::Routed;
 use super::buffers::Held;
-use super::client::{Client, send_ms};
+use super::client::Client;
 use super::request::{Refusal, Request, Stop, hops};
 use super::text::{push_decimal, push_traceparent};
 use super::upstream::{ConnectError, Upstream, connect};
@@ -109,7 +109,7 @@ async fn exchange(
     loop {
         let mut upstream = open(request, client, account, fresh_only).await?;
         upstream.stream.post_send(buf);
-        let waited = await_head(request, client, &mut upstream, len).await;
+        let waited = await_head(request, client, &mut upstream).await;
         match waited {
             Ok(head) => {
                 if let Some(sent) = upstream.unsent.take() {
@@ -187,7 +187,6 @@ pub async fn await_head(
     request: &mut Request,
     client: &mut Client,
     upstream: &mut Upstream,
-    sending_len: usize,
 ) -> Result<ResponseHead, NoHead> {
     let limits = request.snapshot.limits;
     let head_limits = HeadLimits {
@@ -195,7 +194,7 @@ pub async fn await_head(
         head_bytes_max: limits.head_bytes_max,
         fields_max: limits.fields_max,
     };
-    client.deadline.set_ms(limits.upstream_first_byte_ms.max(send_ms(sending_len, u64::MAX)));
+    client.deadline.set_ms(limits.upstream_first_byte_ms);
     let mut informational = 0;
     loop {
         let clean = upstream.received().is_empty() && informational == 0;
@@ -207,6 +206,7 @@ pub async fn await_head(
             if let Poll::Ready((_, buf)) = upstream.stream.poll_send(cx) {
                 // A send that fails is followed by a receive that says why.
                 upstream.unsent = Some(buf);
+                client.deadline.set_ms(limits.upstream_first_byte_ms);
             }
             if let Poll::Ready((result, buf)) = upstream.stream.poll_receive(cx) {
                 upstream.inbox = Some(buf);

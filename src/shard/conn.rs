@@ -73,6 +73,8 @@ async fn serve(shard: Rc<Shard>, conn: Conn, peer: SocketAddr) {
         match Box::pin(request::serve(&mut client, head, start_ns, last)).await {
             Next::KeepAlive if !client.gone => {}
             Next::KeepAlive | Next::Abort => return client.stream.shutdown(),
+            // Nothing but a reset: ending the connection first could be read as the end of the answer.
+            Next::Reset => return client.stream.reset(),
             Next::Close => return client.stream.end_sending(),
             Next::Linger => return client.linger().await,
         }

@@ -52,8 +52,10 @@ pub async fn run(sent: Sent, request: &mut Request, client: &mut Client) -> Next
     let delivered = relay.pump(request, client).await;
     let Relay { upstream, reader, end, .. } = relay;
 
+    // A provider may answer before it has the whole request: what it reads next would be the rest of that.
+    let sent_whole = request.body_consumed && !upstream.stream.is_sending();
     let reusable = delivered.is_ok() && end == Some(End::Complete) && head.keep_alive && !reader.talked_on;
-    if reusable && head.body != ResponseBody::UntilClose {
+    if reusable && sent_whole && head.body != ResponseBody::UntilClose {
         upstream.keep(&request.shard, &request.snapshot.limits);
     } else {
         // A provider that still generates must notice at once: what nobody reads is still billed.
@@ -74,12 +76,8 @@ pub async fn run(sent: Sent, request: &mut Request, client: &mut Client) -> Next
     match (delivered, end) {
         (Ok(()), Some(End::Complete)) if keep_alive => Next::KeepAlive,
         (Ok(()), Some(End::Complete)) => Next::Close,
-        _ => {
-            if framing == Framing::Close {
-                client.stream.reset_on_close();
-            }
-            Next::Abort
-        }
+        _ if framing == Framing::Close => Next::Reset,
+        _ => Next::Abort,
     }
 }
 
@@ -140,7 +138,9 @@ impl Relay {
                 // Not the provider's silence.
                 idle_at_ms = u64::MAX;
             }
-            client.deadline.set_at_ms(idle_at_ms.min(send_at_ms).min(total_at_ms));
+            // Once the end is known only the client's pace counts.
+            let over_at_ms = if self.end.is_some() { u64::MAX } else { idle_at_ms.min(total_at_ms) };
+            client.deadline.set_at_ms(over_at_ms.min(send_at_ms));
             match self.turn(client, &request.shard.buffers).await {
                 Turn::Sent => {
                     if reading || self.end.is_none() {
@@ -153,7 +153,8 @@ impl Relay {
                 }
                 Turn::Failed(ErrorClass::TotalTimeout) => {
                     let now_ms = client.deadline.now_ms();
-                    if send_at_ms <= now_ms {
+                    // A drain that waits no longer lets every deadline pass, again and again.
+                    if send_at_ms <= now_ms || self.end.is_some() {
                         return Err(ErrorClass::ClientStalled);
                     }
                     let timeout =

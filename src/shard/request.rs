@@ -22,6 +22,8 @@ pub enum Next {
     Linger,
     /// Nothing more can be said on it.
     Abort,
+    /// The same where the end of the connection is the end of the answer: this end must not look like one.
+    Reset,
 }
 
 /// The context of a request. Dropping it, at its end or by a panic, pushes its record.

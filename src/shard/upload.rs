@@ -83,7 +83,7 @@ pub async fn run(identified: Identified, request: &mut Request, client: &mut Cli
     frame(&prefix, length.is_none(), incoming.decoder.is_done(), &mut out);
     send(request, client, &mut upstream, out).await?;
     pass_on(request, client, &mut upstream, &mut incoming, length.is_none()).await?;
-    let head = match attempt::await_head(request, client, &mut upstream, 0).await {
+    let head = match attempt::await_head(request, client, &mut upstream).await {
         Ok(head) => head,
         Err(failure) => return Err(attempt::fail(request, failure.error)),
     };

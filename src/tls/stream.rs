@@ -131,9 +131,9 @@ impl Stream {
         self.conn().shutdown(Shutdown::Both);
     }
 
-    /// Closing resets the connection: the peer must not take what it has for the whole.
-    pub fn reset_on_close(&self) {
-        self.conn().reset_on_close();
+    /// Resets the connection: the peer must not take what it has for the whole.
+    pub fn reset(&self) {
+        self.conn().reset();
     }
 
     fn conn(&self) -> &Conn {

@@ -53,6 +53,11 @@ impl Connection {
         self.stream.write_all(bytes).expect("send");
     }
 
+    /// Sends what the peer will take; it may close before it has all.
+    pub fn try_send(&mut self, bytes: &[u8]) {
+        let _ = self.stream.write_all(bytes);
+    }
+
     /// A POST with a JSON body on a connection that stays open.
     pub fn post(&mut self, path: &str, body: &str) -> Response {
         self.send(post(path, body, "").as_bytes());
@@ -79,6 +84,26 @@ impl Connection {
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => false,
             Err(error) => panic!("read: {error}"),
         }
+    }
+
+    /// Everything until the end, and whether that was an end and not an abort.
+    pub fn until_end(&mut self) -> (Vec<u8>, bool) {
+        let mut chunk = [0; 16 * 1024];
+        loop {
+            match self.stream.read(&mut chunk) {
+                Ok(0) => return (std::mem::take(&mut self.read), true),
+                Ok(count) => self.read.extend_from_slice(&chunk[..count]),
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {
+                    return (std::mem::take(&mut self.read), false);
+                }
+                Err(error) => panic!("read: {error}"),
+            }
+        }
+    }
+
+    /// Dropping it aborts the connection.
+    pub fn reset_on_close(&self) {
+        socket2::SockRef::from(&self.stream).set_linger(Some(std::time::Duration::ZERO)).expect("linger");
     }
 
     /// True when the peer closes (or resets) without sending anything further.

@@ -171,6 +171,26 @@ impl Gateway {
         }
     }
 
+    /// The row of one request, once it is there.
+    pub fn row(&self, id: &str) -> serde_json::Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let found = self.admin(&format!("/api/v1/requests/{id}"));
+            if found.status == 200 {
+                return found.json();
+            }
+            assert!(Instant::now() < deadline, "no row of {id}: {} {}", found.status, found.text());
+            std::thread::yield_now();
+        }
+    }
+
+    /// Memory the process has resident.
+    pub fn memory_bytes(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("a process");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+        line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") * 1024
+    }
+
     /// The value of a Prometheus sample, by the beginning of its line (name and labels).
     pub fn metric(&self, sample: &str) -> f64 {
         let body = self.admin("/metrics").text();

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::PATIENCE;
@@ -52,6 +53,11 @@ impl Upstream {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
+    /// The same as bytes.
+    pub fn request_bytes(&self) -> Vec<u8> {
+        self.seen.recv_timeout(PATIENCE).expect("a request reaches the provider")
+    }
+
     /// What has been seen and not asked for yet; never waits.
     pub fn requests_so_far(&self) -> Vec<String> {
         self.seen.try_iter().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect()
@@ -59,26 +65,56 @@ impl Upstream {
 }
 
 impl Peer {
-    /// Reads one request with a Content-Length body; `None` at the end of the connection.
+    /// Reads one request as its framing says; `None` at the end of the connection.
     pub fn request(&mut self) -> Option<String> {
-        let head_end = loop {
-            if let Some(at) = self.read.windows(4).position(|window| window == b"\r\n\r\n") {
-                break at + 4;
-            }
-            self.fill()?;
-        };
+        let head_end = self.head()?;
         let head = String::from_utf8_lossy(&self.read[..head_end]).to_ascii_lowercase();
         let length = head
             .lines()
             .find_map(|line| line.strip_prefix("content-length:"))
             .map_or(0, |value| value.trim().parse().expect("a length"));
-        while self.read.len() < head_end + length {
+        let mut end = head_end + length;
+        if head.contains("\r\ntransfer-encoding: chunked\r\n") {
+            loop {
+                let line_end = loop {
+                    match self.read[end..].windows(2).position(|window| window == b"\r\n") {
+                        Some(at) => break end + at,
+                        None => self.fill()?,
+                    }
+                };
+                let size = std::str::from_utf8(&self.read[end..line_end]).expect("an ASCII chunk size");
+                let size = usize::from_str_radix(size, 16).expect("a chunk size");
+                end = line_end + 2 + size + 2;
+                while self.read.len() < end {
+                    self.fill()?;
+                }
+                if size == 0 {
+                    break;
+                }
+            }
+        }
+        while self.read.len() < end {
             self.fill()?;
         }
-        let request: Vec<u8> = self.read.drain(..head_end + length).collect();
+        let request: Vec<u8> = self.read.drain(..end).collect();
         let text = String::from_utf8_lossy(&request).into_owned();
         let _ = self.seen.send(request);
         Some(text)
+    }
+
+    /// Waits for a head without taking it: where it ends.
+    pub fn head(&mut self) -> Option<usize> {
+        loop {
+            if let Some(at) = self.read.windows(4).position(|window| window == b"\r\n\r\n") {
+                return Some(at + 4);
+            }
+            self.fill()?;
+        }
+    }
+
+    /// Sends an end in place of the rest: a reset, so that nobody takes what came for the whole.
+    pub fn reset(&self) {
+        let _ = socket2::SockRef::from(&self.stream).set_linger(Some(std::time::Duration::ZERO));
     }
 
     /// One more read; `None` at the end of the connection.
@@ -95,6 +131,14 @@ impl Peer {
 
     pub fn send(&mut self, bytes: &[u8]) -> bool {
         self.stream.write_all(bytes).is_ok()
+    }
+
+    /// Waits until the other side has closed, without reading: the socket's error says so.
+    pub fn wait_for_close(&mut self) {
+        let mut poll = libc::pollfd { fd: self.stream.as_raw_fd(), events: libc::POLLRDHUP, revents: 0 };
+        let patience_ms = PATIENCE.as_millis() as i32;
+        // SAFETY: one entry, which lives across the call.
+        unsafe { libc::poll(&raw mut poll, 1, patience_ms) };
     }
 
     /// Waits until the other side has closed.
