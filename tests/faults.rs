@@ -267,7 +267,7 @@ fn a_slow_client_slows_the_provider() {
         }
         assert!(last.0 < EVENTS, "the provider was not slowed down");
         let grown = gateway.memory_bytes().saturating_sub(before);
-        assert!(grown < 4 << 20, "{grown} bytes more");
+        assert!(grown < 12 << 20, "{grown} bytes more, of 44 MB streamed");
         assert!(gateway.metric("sluice_buffer_bytes") < (2 << 20) as f64);
         let response = connection.response();
         assert!(response.complete);
