@@ -22,7 +22,10 @@ use crate::telemetry::totals::Totals;
 const EVENTS_WAITING_MAX: usize = 256;
 /// Pauses between two looks at the rings: while somebody waits for totals, while records flow, and at most.
 const PAUSE_HURRY: Duration = Duration::from_millis(1);
+/// Many records: they are taken while they are still in the cache.
+const PAUSE_FULL: Duration = Duration::from_millis(4);
 const PAUSE_BUSY: Duration = Duration::from_millis(20);
+const FULL_RECORDS: usize = 64;
 const PAUSE_IDLE: Duration = Duration::from_millis(50);
 /// Turns that empty a full ring.
 const FULL_RING_TURNS: usize = 8;
@@ -125,6 +128,7 @@ impl Core {
             }
             self.pause = match () {
                 () if self.collect.is_running() || self.phase == Phase::Starting => PAUSE_HURRY,
+                () if taken.records >= FULL_RECORDS => PAUSE_FULL,
                 () if taken.records > 0 => PAUSE_BUSY,
                 () => (self.pause.max(PAUSE_BUSY) * 2).min(PAUSE_IDLE),
             };

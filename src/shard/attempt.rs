@@ -8,7 +8,7 @@ use std::task::Poll;
 use super::admit::Routed;
 use super::buffers::Held;
 use super::client::Client;
-use super::request::{Refusal, Request, Stop, hops};
+use super::request::{Refusal, Request, Stop, head_limits, hops};
 use super::text::{push_decimal, push_traceparent};
 use super::upstream::{ConnectError, Upstream, connect};
 use crate::config::{Account, Api};
@@ -189,11 +189,7 @@ pub async fn await_head(
     upstream: &mut Upstream,
 ) -> Result<ResponseHead, NoHead> {
     let limits = request.snapshot.limits;
-    let head_limits = HeadLimits {
-        line_bytes_max: limits.request_line_bytes_max,
-        head_bytes_max: limits.head_bytes_max,
-        fields_max: limits.fields_max,
-    };
+    let head_limits = head_limits(&limits);
     client.deadline.set_ms(limits.upstream_first_byte_ms);
     let mut informational = 0;
     loop {

@@ -8,10 +8,11 @@ use crate::runtime::Buf;
 
 /// An idle connection waits with this much: most heads fit, and a thousand idle connections cost 2 MiB.
 pub const PARKED_BYTES: usize = 2 * 1024;
-/// A stream begins with this, and goes up a class whenever a receive fills what it has.
-pub const STREAM_BYTES: usize = 4 * 1024;
+/// A stream begins with this, and goes up whenever a receive fills what it has: a token every few milliseconds needs no
+/// more, and most unary answers fit.
+pub const STREAM_BYTES: usize = 2 * 1024;
 pub const LARGEST_BYTES: usize = 64 * 1024;
-const CLASSES: [usize; 4] = [PARKED_BYTES, STREAM_BYTES, 16 * 1024, LARGEST_BYTES];
+const CLASSES: [usize; 4] = [PARKED_BYTES, 4 * 1024, 16 * 1024, LARGEST_BYTES];
 /// Kept per class while unused.
 const SPARE: [usize; 4] = [256, 256, 64, 32];
 

@@ -7,10 +7,9 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use super::client::{Client, NoBytes};
-use super::request::{self, Next, Refusal};
+use super::request::{self, Next, Refusal, head_limits};
 use super::state::Shard;
-use crate::config::Limits;
-use crate::http1::{HeadLimits, RequestHead, parse_request};
+use crate::http1::{RequestHead, parse_request};
 use crate::runtime::Conn;
 use crate::tls::Stream;
 
@@ -54,29 +53,28 @@ pub fn start(shard: &Rc<Shard>, conn: Conn, peer: SocketAddr) {
 }
 
 async fn serve(shard: Rc<Shard>, conn: Conn, peer: SocketAddr) {
-    let Some(mut client) = open(shard, conn, peer).await else { return };
+    // Whatever is not needed while the connection idles is boxed: ten thousand idle connections pay for every byte.
+    let Some(mut client) = Box::pin(open(shard, conn, peer)).await else { return };
     let mut served = 0;
     loop {
-        let limits = client.shard.snapshot().limits;
-        let (head, start_ns) = match next_head(&mut client, &limits).await {
+        let (head, start_ns) = match next_head(&mut client).await {
             Ok(found) => found,
             Err(NoHead::Silent) => return,
             Err(NoHead::Refuse(refusal, start_ns)) => {
                 client.shard.count(|counters| counters.protocol_errors += 1);
                 Box::pin(request::refuse_head(&mut client, refusal, start_ns)).await;
-                return client.linger().await;
+                return Box::pin(client.linger()).await;
             }
         };
         served += 1;
-        let last = served >= limits.requests_per_connection_max;
-        // Boxed: an idle connection must not carry the state of a request.
+        let last = served >= client.shard.snapshot().limits.requests_per_connection_max;
         match Box::pin(request::serve(&mut client, head, start_ns, last)).await {
             Next::KeepAlive if !client.gone => {}
             Next::KeepAlive | Next::Abort => return client.stream.shutdown(),
             // Nothing but a reset: ending the connection first could be read as the end of the answer.
             Next::Reset => return client.stream.reset(),
             Next::Close => return client.stream.end_sending(),
-            Next::Linger => return client.linger().await,
+            Next::Linger => return Box::pin(client.linger()).await,
         }
     }
 }
@@ -110,22 +108,17 @@ enum NoHead {
 }
 
 /// The next request's head, and when its first byte was here.
-async fn next_head(client: &mut Client, limits: &Limits) -> Result<(RequestHead, u64), NoHead> {
-    let head_limits = HeadLimits {
-        line_bytes_max: limits.request_line_bytes_max,
-        head_bytes_max: limits.head_bytes_max,
-        fields_max: limits.fields_max,
-    };
+async fn next_head(client: &mut Client) -> Result<(RequestHead, u64), NoHead> {
     let mut start_ns = None;
-    client.deadline.set_ms(limits.keep_alive_idle_ms);
+    client.deadline.set_ms(client.shard.snapshot().limits.keep_alive_idle_ms);
     loop {
         if !client.received().is_empty() {
             let begun_ns = *start_ns.get_or_insert_with(|| {
                 // For the whole head, however slowly it drips.
-                client.deadline.set_ms(limits.head_ms);
+                client.deadline.set_ms(client.shard.snapshot().limits.head_ms);
                 client.shard.clock.now_ns()
             });
-            match parse_request(client.received(), &head_limits) {
+            match parse_request(client.received(), &head_limits(&client.shard.snapshot().limits)) {
                 Ok(Some(head)) => return Ok((head, begun_ns)),
                 Ok(None) => {}
                 Err(error) => {

@@ -7,8 +7,8 @@ use std::rc::Rc;
 use super::client::Client;
 use super::state::Shard;
 use super::{admit, answer, attempt, relay, upload};
-use crate::config::Snapshot;
-use crate::http1::{Method, Name, RequestBody, RequestHead, Span};
+use crate::config::{Limits, Snapshot};
+use crate::http1::{HeadLimits, Method, Name, RequestBody, RequestHead, Span};
 use crate::meter::Usage;
 use crate::telemetry::{ErrorClass, Face, Outcome, Record, Trace};
 
@@ -276,6 +276,15 @@ impl Drop for Entry {
             self.shard.requests.set(self.shard.requests.get() - 1);
             self.shard.push_record(record);
         }
+    }
+}
+
+/// The bounds of a head, from either side.
+pub fn head_limits(limits: &Limits) -> HeadLimits {
+    HeadLimits {
+        line_bytes_max: limits.request_line_bytes_max,
+        head_bytes_max: limits.head_bytes_max,
+        fields_max: limits.fields_max,
     }
 }
 
