@@ -41,6 +41,7 @@ fn the_openai_sdk_works_unchanged() {
 }
 
 /// Scenario: the same with the Anthropic SDK.
+/// Guarantees: it sees what it would see from Anthropic.
 #[test]
 fn the_anthropic_sdk_works_unchanged() {
     run("anthropic_*.py");

@@ -15,8 +15,6 @@ pub(super) fn event(event: &Event<'_>, reading: &mut Reading) -> Mark {
         b"response.created" | b"response.queued" | b"response.in_progress" => {
             if reading.response_id.is_none() {
                 envelope(event.data, reading);
-                // How it began, not how it ended.
-                reading.finish_reason = None;
             }
             Mark::Other
         }

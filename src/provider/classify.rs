@@ -140,7 +140,7 @@ fn by_status(status: u16) -> ErrorClass {
     }
 }
 
-/// What an error body tells: `{"error":{…}}`, `{"error":"text"}`, an array of such, or its members at the top.
+/// What an error body tells: `{"error":{...}}`, `{"error":"text"}`, an array of such, or its members at the top.
 #[derive(Default)]
 struct Told<'a> {
     codes: [&'a [u8]; CODES_MAX],

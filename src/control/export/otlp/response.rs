@@ -10,7 +10,7 @@ pub struct PartialSuccess {
     pub message: String,
 }
 
-/// From an Export…ServiceResponse{partial_success=1}.
+/// From an Export...ServiceResponse{partial_success=1}.
 pub fn partial_success(body: &[u8]) -> PartialSuccess {
     let mut found = PartialSuccess::default();
     for (field, value) in Fields(body) {
