@@ -117,9 +117,9 @@ fn encode_usage(usage: &Usage, out: &mut Vec<u8>) {
     text(out, SOURCE, usage.source.as_str());
 }
 
-/// The row of `detail`; id and model come from their columns.
-pub fn decode(id: String, model: String, detail: &[u8]) -> Row {
-    let mut row = Row { id, model, ..Row::default() };
+/// The row of `detail`; its id comes from its column.
+pub fn decode(id: String, detail: &[u8]) -> Row {
+    let mut row = Row { id, ..Row::default() };
     let mut principal = PrincipalRow::default();
     let mut meta_key = String::new();
     let mut gaps = GapsRow::default();
@@ -167,6 +167,7 @@ pub fn decode(id: String, model: String, detail: &[u8]) -> Row {
     }
     row.principal = (!principal.subject.is_empty()).then_some(principal);
     row.gaps = (gaps.count > 0).then_some(gaps);
+    row.model = row.attempts.last().map_or(&row.model_requested, |attempt| &attempt.target).clone();
     row
 }
 

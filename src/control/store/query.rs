@@ -1,11 +1,11 @@
 //! Reading rows back, newest first.
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
-use rusqlite::{Connection, ErrorCode, params_from_iter};
+use rusqlite::{Connection, ErrorCode};
 use serde::Serialize;
 
 use super::codec;
-use super::database::{id_of, key_of, trace_key};
+use super::database::{TRACE_BITS, id_of, key_of, model_key, trace_key};
 use super::row::Row;
 use crate::telemetry::{Outcome, RequestId};
 
@@ -68,46 +68,43 @@ impl Filter {
         rows.truncate(limit);
         let full = rows.len() == limit;
         let next = rows.last().filter(|_| full).map(|(key, _)| key.to_string());
+        // Two names may share a hash.
+        rows.retain(|(_, row)| self.model.as_ref().is_none_or(|model| row.model == *model));
         Ok(Page { requests: rows.into_iter().map(|(_, row)| row).collect(), next })
     }
 
     /// The trace index is sorted within slices: asks each of them.
-    fn of_trace(&self, reader: &Connection, trace: [u8; 16], limit: usize) -> Result<Vec<(i64, Row)>, QueryError> {
-        let full = super::hex(&trace);
+    fn of_trace(&self, reader: &Connection, trace_id: [u8; 16], limit: usize) -> rusqlite::Result<Vec<(i64, Row)>> {
+        let whole = super::hex(&trace_id);
         let mut rows = Vec::new();
-        let mut slice: Option<i64> = reader.query_row("SELECT max(slice) FROM requests", [], |row| row.get(0))?;
-        while let Some(current) = slice {
-            rows.append(&mut self.select(reader, limit, Some((current, trace_key(trace))))?);
-            let below = "SELECT max(slice) FROM requests WHERE slice < ?1";
-            slice = reader.prepare_cached(below)?.query_row([current], |row| row.get(0))?;
+        let mut newest: Option<i64> = reader.query_row("SELECT max(trace) FROM requests", [], |row| row.get(0))?;
+        while let Some(trace) = newest {
+            let slice = trace >> TRACE_BITS;
+            rows.append(&mut self.select(reader, limit, Some(trace_key(slice, trace_id)))?);
+            let below = "SELECT max(trace) FROM requests WHERE trace < ?1";
+            newest = reader.prepare_cached(below)?.query_row([slice << TRACE_BITS], |row| row.get(0))?;
         }
-        rows.retain(|(_, row)| row.trace_id == full);
+        rows.retain(|(_, row)| row.trace_id == whole);
         Ok(rows)
     }
 
-    fn select(
-        &self,
-        reader: &Connection,
-        limit: usize,
-        trace: Option<(i64, i64)>,
-    ) -> Result<Vec<(i64, Row)>, QueryError> {
-        let (terms, values) = self.terms(trace);
-        let sql = format!("SELECT key, id, model, detail FROM requests WHERE {terms} ORDER BY key DESC LIMIT {limit}");
-        let mut statement = reader.prepare_cached(&sql)?;
-        let rows = statement.query_map(params_from_iter(values), |row| {
-            let (Id(id), detail) = (row.get(1)?, row.get_ref(3)?);
-            Ok((row.get(0)?, codec::decode(id.to_string(), row.get(2)?, detail.as_blob().unwrap_or_default())))
+    fn select(&self, reader: &Connection, limit: usize, trace: Option<i64>) -> rusqlite::Result<Vec<(i64, Row)>> {
+        let terms = self.terms(trace);
+        let sql = format!("SELECT key, id, detail FROM requests WHERE {terms} ORDER BY key DESC LIMIT {limit}");
+        let mut statement = reader.prepare(&sql)?;
+        let rows = statement.query_map([], |row| {
+            let (Id(id), detail) = (row.get(1)?, row.get_ref(2)?);
+            Ok((row.get(0)?, codec::decode(id.to_string(), detail.as_blob().unwrap_or_default())))
         })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        rows.collect()
     }
 
-    /// What a client wrote is bound; what was parsed to a number or a known word stands in the text, because a partial
-    /// index is only used when the text implies its condition.
-    fn terms(&self, trace: Option<(i64, i64)>) -> (String, Vec<rusqlite::types::Value>) {
+    /// Numbers and known words only, nothing a client wrote. They stand in the text instead of being bound, because a
+    /// partial index is only used when the text implies its condition.
+    fn terms(&self, trace: Option<i64>) -> String {
         let mut terms = vec!["1".to_owned()];
-        let mut values = Vec::new();
-        if let Some((slice, trace)) = trace {
-            terms.push(format!("slice = {slice} AND trace = {trace}"));
+        if let Some(trace) = trace {
+            terms.push(format!("trace = {trace}"));
         }
         if let Some(id) = self.id {
             let (from, to) = (key_of(id.unix_ms()), key_of(id.unix_ms().saturating_add(1)));
@@ -123,8 +120,7 @@ impl Filter {
             terms.push(format!("key < {before}"));
         }
         if let Some(model) = &self.model {
-            terms.push("model = ?1".to_owned());
-            values.push(model.clone().into());
+            terms.push(format!("model = {}", model_key(model)));
         }
         match &self.status {
             Some(Status::Exact(status)) if *status >= 300 => {
@@ -142,7 +138,7 @@ impl Filter {
             Some(other) => terms.push(format!("outcome = '{}' AND outcome <> 'served'", other.as_str())),
             None => {}
         }
-        (terms.join(" AND "), values)
+        terms.join(" AND ")
     }
 }
 

@@ -1,7 +1,7 @@
 //! The bytes of [`codec`](super::codec): fields of `tag, varint` or `tag, length, bytes`, the tag's lowest bit saying which.
 
 /// Longest text kept; a client can write a model name of any length.
-const TEXT_BYTES_MAX: usize = 512;
+pub const TEXT_BYTES_MAX: usize = 512;
 
 pub fn varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
