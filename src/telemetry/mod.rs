@@ -3,6 +3,8 @@
 //! Shards fill these shapes, the control core reads them. Nothing here does I/O or knows a runtime.
 
 pub mod bounds;
+#[cfg(test)]
+pub mod fixture;
 mod histogram;
 pub mod record;
 mod series;

@@ -165,3 +165,6 @@ fn histogram(emit: &mut Emit<'_>, extra: &[Label<'_>], histogram: &Histogram) {
         emit(extra, Value::Histogram(histogram));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,8 @@
 //! control core wait: encoding is done in place, sending happens in tasks of its runtime with bounded memory.
 
 pub mod families;
+#[cfg(test)]
+mod fixture;
 pub mod otlp;
 pub mod process;
 pub mod prometheus;

@@ -1,0 +1,48 @@
+//! A view for tests, and the settings it is made with.
+
+use crate::config::Telemetry;
+use crate::runtime::Driver;
+use crate::telemetry::Record;
+use crate::telemetry::totals::{ShardCounters, Totals};
+
+use super::{ControlCounters, ExportStats, MetricsView, ProcessStats, ShardView};
+
+pub fn telemetry() -> Telemetry {
+    Telemetry {
+        traces: None,
+        metrics: None,
+        service_name: "gate".into(),
+        resource_attributes: vec![("region".into(), "eu".into()), ("service.name".into(), "ignored".into())],
+        metadata_labels: vec!["customer_id".into()],
+        metric_interval_ms: 60_000,
+        delta_temporality: false,
+        span_delay_ms: 5,
+        span_queue_max: 1000,
+        span_batch_max: 100,
+        sample_ratio: 1.0,
+        parent_based: true,
+    }
+}
+
+pub fn totals<'r>(records: impl IntoIterator<Item = &'r Record>) -> Totals {
+    let mut totals = Totals::new(&telemetry().metadata_labels);
+    for record in records {
+        totals.observe(record);
+    }
+    totals
+}
+
+pub fn shards() -> Vec<ShardView> {
+    let counters = ShardCounters { connections_accepted: 3, records_dropped: 1, ..ShardCounters::default() };
+    vec![
+        ShardView { shard: 0, driver: Some(Driver::IoUring), counters },
+        ShardView { shard: 1, driver: Some(Driver::Epoll), counters: ShardCounters::default() },
+    ]
+}
+
+pub fn view<'a>(totals: &'a Totals, shards: &'a [ShardView], telemetry: &'a Telemetry) -> MetricsView<'a> {
+    let process =
+        ProcessStats { cpu_seconds: 1.5, resident_bytes: 4096, open_fds: 9, threads: 3, start_seconds: 1.7e9 };
+    let control = ControlCounters { config_reloads: 1, config_epoch: 1, ..ControlCounters::default() };
+    MetricsView { totals, shards, process, export: ExportStats::default(), control, telemetry }
+}

@@ -1,0 +1,187 @@
+//! Records for tests, each the whole story of one request.
+
+use std::sync::Arc;
+
+use super::{
+    Attempt, AttemptReason, ErrorClass, Face, Gaps, Metadata, Outcome, Principal, Record, RequestId, Target, Trace,
+};
+use crate::meter::{Usage, UsageSource};
+
+pub const START_UNIX_NS: u64 = 1_764_000_000_000_000_000;
+const MS: u64 = 1_000_000;
+
+pub fn target(account: &str, model: &str) -> Arc<Target> {
+    Arc::new(Target {
+        account: account.into(),
+        model: model.into(),
+        fqn: format!("{account}/{model}").into(),
+        model_id: model.into(),
+        provider: "openai".into(),
+        host: "api.openai.com".into(),
+        port: 443,
+    })
+}
+
+pub fn principal() -> Arc<Principal> {
+    Arc::new(Principal {
+        subject: "virtualaccount:support-bot".into(),
+        name: "support-bot".into(),
+        teams: vec!["support".into(), "night".into()],
+        key_id: "k1".into(),
+    })
+}
+
+pub fn metadata(pairs: &[(&str, &str)]) -> Option<Arc<Metadata>> {
+    let pairs: Vec<(Box<str>, Box<str>)> = pairs.iter().map(|&(key, value)| (key.into(), value.into())).collect();
+    Some(pairs.into())
+}
+
+pub fn attempt(target: Arc<Target>) -> Attempt {
+    Attempt {
+        target,
+        reason: AttemptReason::Direct,
+        span_id: [0xa0; 8],
+        start_ns: 40_000,
+        first_byte_ns: Some(200 * MS),
+        end_ns: 900 * MS,
+        status: 200,
+        error: None,
+        reused: true,
+        usage: Usage {
+            input: 120,
+            cache_read: 100,
+            output: 41,
+            reasoning: 16,
+            source: UsageSource::Reported,
+            ..Usage::default()
+        },
+        cost_pico_usd: Some(42_600_000),
+    }
+}
+
+/// A stream, served to its end by the first attempt.
+pub fn stream() -> Record {
+    let mut gaps = Gaps::default();
+    for ms in [10, 20, 30] {
+        gaps.add(ms * MS);
+    }
+    let attempt = attempt(target("openai-main", "gpt-4o-mini"));
+    Record {
+        id: RequestId(0x0199_0000_0000_0001_0000_0000_0000_0007),
+        shard: 1,
+        trace: Trace {
+            trace_id: *b"0123456789abcdef",
+            span_id: *b"serverid",
+            parent_span_id: Some(*b"callerid"),
+            flags: 1,
+            state: Some("vendor=1".into()),
+        },
+        start_unix_ns: START_UNIX_NS,
+        duration_ns: 901 * MS,
+        face: Face::ChatCompletions,
+        method: "POST".into(),
+        route: "/v1/chat/completions",
+        client: Some("10.1.2.3:5555".parse().unwrap()),
+        principal: Some(principal()),
+        metadata: metadata(&[("customer_id", "acme"), ("environment", "prod")]),
+        model_requested: "gpt-4o-mini".into(),
+        stream: true,
+        max_tokens: Some(256),
+        status: 200,
+        outcome: Outcome::Served,
+        error_code: None,
+        usage: attempt.usage,
+        cost_pico_usd: attempt.cost_pico_usd,
+        attempts: vec![attempt],
+        finish_reason: Some("stop".into()),
+        response_id: Some("chatcmpl-1".into()),
+        response_model: Some("gpt-4o-mini-2024-07-18".into()),
+        first_token_ns: Some(250 * MS),
+        last_token_ns: Some(850 * MS),
+        chunks: 4,
+        gaps,
+        request_body_bytes: 1024,
+        response_body_bytes: 4096,
+        admit_ns: 40_000,
+    }
+}
+
+/// Refused for its key, before anything was known about it.
+pub fn refused() -> Record {
+    Record {
+        trace: Trace { parent_span_id: None, state: None, ..stream().trace },
+        duration_ns: 90_000,
+        client: None,
+        principal: None,
+        metadata: None,
+        model_requested: "".into(),
+        stream: false,
+        max_tokens: None,
+        status: 401,
+        outcome: Outcome::Refused,
+        error_code: Some("invalid_api_key"),
+        attempts: Vec::new(),
+        usage: Usage::default(),
+        cost_pico_usd: None,
+        finish_reason: None,
+        response_id: None,
+        response_model: None,
+        first_token_ns: None,
+        last_token_ns: None,
+        chunks: 0,
+        gaps: Gaps::default(),
+        ..stream()
+    }
+}
+
+/// A pooled connection died, the fresh one brought the provider's 503, which was delivered.
+pub fn failed_attempts() -> Record {
+    let none =
+        Attempt { usage: Usage::default(), cost_pico_usd: None, ..attempt(target("openai-main", "gpt-4o-mini")) };
+    let first = Attempt {
+        first_byte_ns: None,
+        end_ns: 2 * MS,
+        status: 0,
+        error: Some(ErrorClass::Disconnected),
+        ..none.clone()
+    };
+    let second = Attempt {
+        reason: AttemptReason::ReuseRace,
+        span_id: [0xa1; 8],
+        start_ns: 3 * MS,
+        end_ns: 30 * MS,
+        status: 503,
+        error: Some(ErrorClass::Overloaded),
+        reused: false,
+        ..none
+    };
+    Record {
+        duration_ns: 31 * MS,
+        stream: false,
+        status: 503,
+        attempts: vec![first, second],
+        usage: Usage::default(),
+        cost_pico_usd: None,
+        finish_reason: None,
+        response_id: None,
+        response_model: None,
+        first_token_ns: None,
+        last_token_ns: None,
+        chunks: 0,
+        gaps: Gaps::default(),
+        ..stream()
+    }
+}
+
+/// The client left in the middle of the stream; what was delivered is counted.
+pub fn cancelled() -> Record {
+    let mut record = stream();
+    record.outcome = Outcome::Cancelled;
+    record.finish_reason = None;
+    record.usage = Usage { input: 120, output: 9, source: UsageSource::Counted, ..Usage::default() };
+    for attempt in &mut record.attempts {
+        attempt.error = Some(ErrorClass::ClientGone);
+        attempt.usage = record.usage;
+    }
+    record
+}
