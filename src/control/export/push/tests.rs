@@ -38,10 +38,12 @@ fn reply(status: &str, headers: &str, body: &[u8]) -> Reply {
     Reply::Raw([head.as_bytes(), body].concat())
 }
 
+/// Head and body of each request.
+type Seen<Head, Body> = Arc<Mutex<Vec<(Head, Body)>>>;
+
 struct Sink {
     url: String,
-    /// Head and body of each request.
-    seen: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
+    seen: Seen<String, Vec<u8>>,
 }
 
 impl Sink {
@@ -65,11 +67,7 @@ impl Sink {
     }
 }
 
-async fn serve(
-    mut socket: TcpStream,
-    script: Arc<Mutex<std::vec::IntoIter<Reply>>>,
-    seen: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
-) {
+async fn serve(mut socket: TcpStream, script: Arc<Mutex<std::vec::IntoIter<Reply>>>, seen: Seen<String, Vec<u8>>) {
     let mut held = Vec::new();
     loop {
         let end = loop {
@@ -295,10 +293,10 @@ async fn settings_that_cannot_work_are_refused_without_showing_secrets() {
 }
 
 /// A gRPC server as small as can be: takes unary calls, answers with the next status in its trailers.
-async fn grpc_sink(statuses: Vec<u32>) -> (String, Arc<Mutex<Vec<(HeaderMap, String, Bytes)>>>) {
+async fn grpc_sink(statuses: Vec<u32>) -> (String, Seen<hyper::http::request::Parts, Bytes>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let seen: Arc<Mutex<Vec<(HeaderMap, String, Bytes)>>> = Arc::default();
+    let seen = Seen::default();
     let (for_task, statuses) = (seen.clone(), Arc::new(Mutex::new(statuses.into_iter())));
     tokio::spawn(async move {
         let (socket, _) = listener.accept().await.unwrap();
@@ -307,7 +305,7 @@ async fn grpc_sink(statuses: Vec<u32>) -> (String, Arc<Mutex<Vec<(HeaderMap, Str
             async move {
                 let (head, body) = request.into_parts();
                 let body = body.collect().await.unwrap().to_bytes();
-                seen.lock().unwrap().push((head.headers, head.uri.path().to_owned(), body));
+                seen.lock().unwrap().push((head, body));
                 let mut trailers = HeaderMap::new();
                 trailers.insert("grpc-status", statuses.lock().unwrap().next().unwrap_or(0).into());
                 let empty = Full::new(Bytes::from_static(&[0; 5])).with_trailers(async move { Some(Ok(trailers)) });
@@ -337,8 +335,8 @@ async fn grpc_is_a_unary_call_judged_by_its_trailers() {
 
     let seen = seen.lock().unwrap();
     assert_eq!(seen.len(), 3);
-    let (headers, path, body) = &seen[0];
-    assert_eq!(path, "/opentelemetry.proto.collector.trace.v1.TraceService/Export");
+    let (head, body) = &seen[0];
+    assert_eq!(head.uri.path(), "/opentelemetry.proto.collector.trace.v1.TraceService/Export");
     for (name, value) in [
         ("content-type", "application/grpc"),
         ("te", "trailers"),
@@ -346,7 +344,7 @@ async fn grpc_is_a_unary_call_judged_by_its_trailers() {
         ("grpc-timeout", "10000m"),
         ("authorization", "Bearer s3cret"),
     ] {
-        assert_eq!(headers[name], value);
+        assert_eq!(head.headers[name], value);
     }
     assert_eq!(body[0], 1, "compressed");
     assert_eq!(u32::from_be_bytes(body[1..5].try_into().unwrap()) as usize, body.len() - 5);
