@@ -130,6 +130,8 @@ impl Core {
                 () if self.collect.is_running() || self.phase == Phase::Starting => PAUSE_HURRY,
                 () if taken.records >= FULL_RECORDS => PAUSE_FULL,
                 () if taken.records > 0 => PAUSE_BUSY,
+                // Sockets handed from shard to shard pass through here.
+                () if self.shards.len() > 1 => PAUSE_FULL,
                 () => (self.pause.max(PAUSE_BUSY) * 2).min(PAUSE_IDLE),
             };
             let pause = async {

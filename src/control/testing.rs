@@ -60,6 +60,7 @@ pub fn record(unix_ms: u64, n: u64) -> Record {
         method: "POST".into(),
         route: "/v1/chat/completions",
         client: None,
+        tls: false,
         principal: None,
         metadata: None,
         model_requested: "fast".into(),

@@ -158,6 +158,7 @@ impl Request {
             method: method_of(&head, buf),
             route,
             client: Some(client.peer),
+            tls: matches!(client.stream, crate::tls::Stream::Tls(_)),
             principal: None,
             metadata: None,
             model_requested: "".into(),

@@ -50,6 +50,7 @@ pub struct Shard {
 
 impl Shard {
     pub fn new(index: usize, snapshot: Snapshot, up: Producer<Up>, loads: Arc<[Load]>) -> Self {
+        let totals = Totals::new(&snapshot.process.telemetry.metadata_labels);
         Self {
             index,
             snapshot: RefCell::new(Rc::new(snapshot)),
@@ -58,7 +59,7 @@ impl Shard {
             buffers: Buffers::default(),
             memory: Memory::default(),
             pools: Pools::default(),
-            totals: RefCell::default(),
+            totals: RefCell::new(totals),
             addresses: RefCell::default(),
             connections: Cell::new(0),
             requests: Cell::new(0),
@@ -85,6 +86,7 @@ impl Shard {
     pub fn apply(&self, snapshot: Snapshot) {
         let epoch = snapshot.epoch;
         self.pools.apply(&snapshot);
+        self.totals.borrow_mut().relabel(&snapshot.process.telemetry.metadata_labels);
         self.passed_on.borrow_mut().clear();
         *self.snapshot.borrow_mut() = Rc::new(snapshot);
         self.send(Up::Applied { epoch });
@@ -153,7 +155,7 @@ impl Shard {
 
     /// Swaps in empty totals and sends the full ones.
     pub fn collect(&self, sequence: u64) {
-        let mut totals = std::mem::take(&mut *self.totals.borrow_mut());
+        let mut totals = self.totals.borrow_mut().take();
         let counters = &mut totals.counters;
         counters.connections_open = self.connections.get();
         counters.requests_active = self.requests.get();

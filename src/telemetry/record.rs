@@ -326,6 +326,8 @@ pub struct Record {
     /// The route template, for example `/v1/chat/completions`; empty for unknown paths.
     pub route: &'static str,
     pub client: Option<SocketAddr>,
+    /// The client's connection was TLS.
+    pub tls: bool,
     pub principal: Option<Arc<Principal>>,
     pub metadata: Option<Arc<Metadata>>,
     /// As the client wrote it; empty when none was read.

@@ -72,6 +72,7 @@ fn http_attributes(record: &Record, method: &str, attributes: &mut Attributes<'_
     }
     attributes.text("http.route", record.route);
     attributes.text("url.path", record.route);
+    attributes.text("url.scheme", if record.tls { "https" } else { "http" });
     if record.status != 0 {
         attributes.int("http.response.status_code", record.status.into());
     }

@@ -83,6 +83,7 @@ fn a_served_stream_is_a_server_span_and_a_client_span() {
             "sluice.teams=[\"support\", \"night\"]",
             "sluice.time_to_first_token=0.25",
             "url.path=/v1/chat/completions",
+            "url.scheme=http",
         ]
     );
 
@@ -146,6 +147,7 @@ fn a_refusal_is_a_server_span_without_error_status() {
             "sluice.request.id=req_01990000000000010000000000000007",
             "sluice.shard=1",
             "url.path=/v1/chat/completions",
+            "url.scheme=http",
         ]
     );
 }
