@@ -12,6 +12,9 @@ use super::watch::Deadline;
 use crate::runtime::Buf;
 use crate::tls::Stream;
 
+/// How long a closing connection is kept for what is under way.
+const LINGER_MS: u64 = 1_000;
+
 pub struct Client {
     pub shard: Rc<Shard>,
     pub stream: Stream,
@@ -139,13 +142,22 @@ impl Client {
         result
     }
 
+    /// Says that nothing more will be sent. Dropping a connection at once could take the last word of TLS with it.
+    pub async fn end_sending(&mut self) {
+        self.deadline.set_ms(LINGER_MS);
+        poll_fn(|cx| match self.stream.poll_end_sending(cx) {
+            Poll::Pending if !self.deadline.expired(cx) => Poll::Pending,
+            _ => Poll::Ready(()),
+        })
+        .await;
+    }
+
     /// Closes after a last answer the client may not have read yet: what it still sends is read and dropped for a
     /// moment, because closing on unread bytes would reset the connection and take the answer with it.
     pub async fn linger(&mut self) {
-        const LINGER_MS: u64 = 1_000;
         const LINGER_BYTES_MAX: usize = 1 << 20;
+        self.end_sending().await;
         self.deadline.set_ms(LINGER_MS);
-        self.stream.end_sending();
         let mut dropped = 0;
         while !self.gone && dropped < LINGER_BYTES_MAX {
             if let Some(inbox) = &mut self.inbox {

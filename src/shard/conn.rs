@@ -73,7 +73,7 @@ async fn serve(shard: Rc<Shard>, conn: Conn, peer: SocketAddr) {
             Next::KeepAlive | Next::Abort => return client.stream.shutdown(),
             // Nothing but a reset: ending the connection first could be read as the end of the answer.
             Next::Reset => return client.stream.reset(),
-            Next::Close => return client.stream.end_sending(),
+            Next::Close => return client.end_sending().await,
             Next::Linger => return Box::pin(client.linger()).await,
         }
     }

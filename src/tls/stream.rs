@@ -113,17 +113,19 @@ impl Stream {
         }
     }
 
-    /// Says that nothing more will be sent: `close_notify` and the end of the sending side.
-    pub fn end_sending(&mut self) {
+    /// Says that nothing more will be sent: `close_notify` and the end of the sending side. Ready when the socket has it.
+    pub fn poll_end_sending(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Stream::Tls(session) = self {
             session.tls.send_close_notify();
-            // Best effort, without waiting: the socket takes a record of this size at once or never.
-            let _ = session.poll_flush(&mut Context::from_waker(Waker::noop()));
+            if session.poll_flush(cx).is_pending() {
+                return Poll::Pending;
+            }
         }
         // A send still under way would be cut off by the shutdown; dropping the connection ends it in any case.
         if !self.conn().is_sending() {
             self.conn().shutdown(Shutdown::Write);
         }
+        Poll::Ready(())
     }
 
     /// Ends both directions at once, without a word: what is under way completes with an error or an end.

@@ -2,11 +2,13 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
 
 use super::PATIENCE;
 
 pub struct Connection {
     stream: TcpStream,
+    tls: Option<Box<rustls::ClientConnection>>,
     read: Vec<u8>,
 }
 
@@ -46,16 +48,50 @@ impl Connection {
         let stream = TcpStream::connect(address).expect("connect");
         stream.set_read_timeout(Some(PATIENCE)).expect("timeout");
         stream.set_nodelay(true).expect("nodelay");
-        Self { stream, read: Vec::new() }
+        Self { stream, tls: None, read: Vec::new() }
+    }
+
+    /// Over TLS, to a server that calls itself `localhost`.
+    pub fn open_tls(address: SocketAddr, config: Arc<rustls::ClientConfig>) -> Self {
+        let name = rustls::pki_types::ServerName::try_from("localhost").expect("a name");
+        let tls = rustls::ClientConnection::new(config, name).expect("TLS");
+        Self { tls: Some(Box::new(tls)), ..Self::open(address) }
+    }
+
+    /// Handshakes now; the error is what the handshake says.
+    pub fn handshake(&mut self) -> Result<Vec<u8>, String> {
+        let tls = self.tls.as_mut().expect("TLS");
+        while tls.is_handshaking() {
+            tls.complete_io(&mut self.stream).map_err(|error| error.to_string())?;
+        }
+        Ok(tls.peer_certificates().and_then(|chain| chain.first()).map(|cert| cert.to_vec()).unwrap_or_default())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        match &mut self.tls {
+            None => self.stream.write_all(bytes),
+            Some(tls) => {
+                let mut stream = rustls::Stream::new(tls.as_mut(), &mut self.stream);
+                stream.write_all(bytes)?;
+                stream.flush()
+            }
+        }
+    }
+
+    fn read_some(&mut self, chunk: &mut [u8]) -> std::io::Result<usize> {
+        match &mut self.tls {
+            None => self.stream.read(chunk),
+            Some(tls) => rustls::Stream::new(tls.as_mut(), &mut self.stream).read(chunk),
+        }
     }
 
     pub fn send(&mut self, bytes: &[u8]) {
-        self.stream.write_all(bytes).expect("send");
+        self.write(bytes).expect("send");
     }
 
     /// Sends what the peer will take; it may close before it has all.
     pub fn try_send(&mut self, bytes: &[u8]) {
-        let _ = self.stream.write_all(bytes);
+        let _ = self.write(bytes);
     }
 
     /// A POST with a JSON body on a connection that stays open.
@@ -75,7 +111,7 @@ impl Connection {
     /// One more read; false at the end of the connection, an abort included.
     fn fill(&mut self) -> bool {
         let mut chunk = [0; 16 * 1024];
-        match self.stream.read(&mut chunk) {
+        match self.read_some(&mut chunk) {
             Ok(0) => false,
             Ok(count) => {
                 self.read.extend_from_slice(&chunk[..count]);
@@ -90,7 +126,7 @@ impl Connection {
     pub fn until_end(&mut self) -> (Vec<u8>, bool) {
         let mut chunk = [0; 16 * 1024];
         loop {
-            match self.stream.read(&mut chunk) {
+            match self.read_some(&mut chunk) {
                 Ok(0) => return (std::mem::take(&mut self.read), true),
                 Ok(count) => self.read.extend_from_slice(&chunk[..count]),
                 Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {

@@ -137,6 +137,29 @@ impl Gateway {
         assert!(status.expect("kill runs").success());
     }
 
+    /// Ends it without a word, as a crash would. What it leaves behind is in the folder.
+    pub fn kill(mut self) -> PathBuf {
+        self.child.kill().expect("a process");
+        self.child.wait().expect("a process");
+        std::mem::take(&mut self.dir)
+    }
+
+    /// Replaces the configuration's file, as editors do.
+    pub fn rewrite(&self, config: &str) {
+        let new = self.dir.join("sluice.yaml.new");
+        std::fs::write(&new, config.replace("DIR", &self.dir.to_string_lossy())).expect("the config is written");
+        std::fs::rename(new, self.dir.join("sluice.yaml")).expect("renamed");
+    }
+
+    /// Asks until it is so.
+    pub fn until(&self, what: &str, so: impl Fn(&Self) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !so(self) {
+            assert!(Instant::now() < deadline, "never so: {what}; the log is:\n{}", self.log());
+            std::thread::yield_now();
+        }
+    }
+
     /// Waits for the process to end by itself.
     pub fn wait(&mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::PATIENCE;
@@ -14,6 +15,7 @@ pub struct Peer {
     pub number: usize,
     read: Vec<u8>,
     seen: Sender<Vec<u8>>,
+    tls: Option<Box<rustls::ServerConnection>>,
 }
 
 pub struct Upstream {
@@ -24,17 +26,27 @@ pub struct Upstream {
 impl Upstream {
     /// Runs `serve` for each connection, on a thread of its own.
     pub fn start(serve: impl Fn(&mut Peer) + Send + Sync + 'static) -> Self {
+        Self::start_as(None, serve)
+    }
+
+    /// The same over TLS. `serve` begins with the handshake.
+    pub fn start_tls(config: Arc<rustls::ServerConfig>, serve: impl Fn(&mut Peer) + Send + Sync + 'static) -> Self {
+        Self::start_as(Some(config), serve)
+    }
+
+    fn start_as(config: Option<Arc<rustls::ServerConfig>>, serve: impl Fn(&mut Peer) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
         let address = listener.local_addr().expect("address");
         let (sender, seen) = channel();
         let serve = std::sync::Arc::new(serve);
         std::thread::spawn(move || {
             for (number, stream) in listener.incoming().map_while(Result::ok).enumerate() {
-                let (serve, seen) = (serve.clone(), sender.clone());
+                let (serve, seen, config) = (serve.clone(), sender.clone(), config.clone());
                 std::thread::spawn(move || {
                     let _ = stream.set_read_timeout(Some(PATIENCE));
                     let _ = stream.set_nodelay(true);
-                    serve(&mut Peer { stream, number, read: Vec::new(), seen });
+                    let tls = config.map(|config| Box::new(rustls::ServerConnection::new(config).expect("TLS")));
+                    serve(&mut Peer { stream, number, read: Vec::new(), seen, tls });
                 });
             }
         });
@@ -120,7 +132,11 @@ impl Peer {
     /// One more read; `None` at the end of the connection.
     pub fn fill(&mut self) -> Option<()> {
         let mut chunk = [0; 16 * 1024];
-        match self.stream.read(&mut chunk) {
+        let read = match &mut self.tls {
+            None => self.stream.read(&mut chunk),
+            Some(tls) => rustls::Stream::new(tls.as_mut(), &mut self.stream).read(&mut chunk),
+        };
+        match read {
             Ok(count) if count > 0 => {
                 self.read.extend_from_slice(&chunk[..count]);
                 Some(())
@@ -130,7 +146,20 @@ impl Peer {
     }
 
     pub fn send(&mut self, bytes: &[u8]) -> bool {
-        self.stream.write_all(bytes).is_ok()
+        match &mut self.tls {
+            None => self.stream.write_all(bytes).is_ok(),
+            Some(tls) => {
+                let mut stream = rustls::Stream::new(tls.as_mut(), &mut self.stream);
+                stream.write_all(bytes).and_then(|()| stream.flush()).is_ok()
+            }
+        }
+    }
+
+    /// Ends a TLS connection as TLS does; without it the end of the stream is a truncation.
+    pub fn close_notify(&mut self) {
+        let Some(tls) = &mut self.tls else { return };
+        tls.send_close_notify();
+        let _ = tls.complete_io(&mut self.stream);
     }
 
     /// Waits until the other side has closed, without reading: the socket's error says so.
