@@ -10,8 +10,9 @@ use tokio::time::Instant;
 
 use super::export::prometheus::Format;
 
-/// A shard that has not answered by then is reported and left out; what it sends later is merged when it comes.
-pub const DEADLINE: Duration = Duration::from_millis(250);
+/// A shard that has not answered by then is reported and left out; what it sends later is merged when it comes. Long, for
+/// on an overloaded machine a page without a shard's numbers is worse than a late one; scrapers wait for ten seconds.
+pub const DEADLINE: Duration = Duration::from_secs(2);
 
 pub enum Waiter {
     Scrape(Format, oneshot::Sender<String>),

@@ -2,6 +2,7 @@
 //! remembers every byte it saw. Nothing sleeps: everything waits for the event itself, with one generous bound.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+pub mod collector;
 pub mod http;
 pub mod python;
 pub mod upstream;

@@ -1,6 +1,7 @@
 //! What every request to a collector begins with: the resource and the instrumentation scope, encoded once.
 
 use std::hash::{BuildHasher, RandomState};
+use std::sync::LazyLock;
 
 use super::proto::{self, Attributes};
 use crate::config::Telemetry;
@@ -24,9 +25,10 @@ impl Resource {
             if !given("service.version") {
                 attributes.text("service.version", VERSION);
             }
-            // Two gateways with one name would otherwise write over each other's cumulative series.
+            // Two gateways with one name would otherwise write over each other's cumulative series. One for both signals,
+            // and the same after a reload.
             if !given("service.instance.id") {
-                attributes.text("service.instance.id", &instance_id());
+                attributes.text("service.instance.id", &INSTANCE);
             }
             if !given("process.pid") {
                 attributes.int("process.pid", std::process::id().into());
@@ -58,6 +60,8 @@ impl Resource {
         out
     }
 }
+
+static INSTANCE: LazyLock<String> = LazyLock::new(instance_id);
 
 /// A random UUID (RFC 9562 5.4), from the randomness that keys the standard library's hash maps.
 fn instance_id() -> String {
