@@ -128,8 +128,7 @@ impl Main {
             }
         }
         shard.pools.close_all();
-        // Sequence 0: the last totals, asked for by nobody.
-        shard.collect(0);
+        shard.collect(state::UNASKED);
         shard.send(Up::Stopped);
         while !shard.flush() {
             sleep_ms(TICK_MS).await;

@@ -48,6 +48,9 @@ pub struct Shard {
     ids: Ids,
 }
 
+/// The sequence of totals that nobody asked for.
+pub const UNASKED: u64 = 0;
+
 impl Shard {
     pub fn new(index: usize, snapshot: Snapshot, up: Producer<Up>, loads: Arc<[Load]>) -> Self {
         let totals = Totals::new(&snapshot.process.telemetry.metadata_labels);
@@ -86,9 +89,14 @@ impl Shard {
     pub fn apply(&self, snapshot: Snapshot) {
         let epoch = snapshot.epoch;
         self.pools.apply(&snapshot);
-        self.totals.borrow_mut().relabel(&snapshot.process.telemetry.metadata_labels);
         self.passed_on.borrow_mut().clear();
-        *self.snapshot.borrow_mut() = Rc::new(snapshot);
+        let before = self.snapshot.replace(Rc::new(snapshot));
+        let labels = &self.snapshot().process.telemetry.metadata_labels;
+        if before.process.telemetry.metadata_labels != *labels {
+            // What was counted under the old labels leaves with them: a key that is not listed any more is no label.
+            let counted = self.totals.replace(Totals::new(labels));
+            self.send_totals(UNASKED, counted);
+        }
         self.send(Up::Applied { epoch });
     }
 
@@ -155,7 +163,11 @@ impl Shard {
 
     /// Swaps in empty totals and sends the full ones.
     pub fn collect(&self, sequence: u64) {
-        let mut totals = self.totals.borrow_mut().take();
+        let totals = self.totals.borrow_mut().take();
+        self.send_totals(sequence, totals);
+    }
+
+    fn send_totals(&self, sequence: u64, mut totals: Totals) {
         let counters = &mut totals.counters;
         counters.connections_open = self.connections.get();
         counters.requests_active = self.requests.get();

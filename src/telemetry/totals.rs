@@ -117,12 +117,6 @@ impl Totals {
         Self { metadata_labels, ..Self::default() }
     }
 
-    /// Puts other metadata keys in force, after a reload. What is counted stays.
-    pub fn relabel(&mut self, metadata_labels: &[String]) {
-        let counted = std::mem::replace(self, Self::new(metadata_labels));
-        self.merge(&counted);
-    }
-
     /// Swaps in empty totals with the same labels and gives the full ones away.
     pub fn take(&mut self) -> Totals {
         let empty = Self { metadata_labels: self.metadata_labels.clone(), ..Self::default() };

@@ -160,20 +160,6 @@ fn labels_survive_a_swap_and_meet_by_name_in_a_merge() {
 }
 
 #[test]
-fn a_reload_changes_labels_and_loses_nothing() {
-    let mut totals = Totals::new(&["customer_id".into()]);
-    totals.counters.connections_open = 5;
-    totals.observe(&fixture::stream());
-    totals.relabel(&["environment".into()]);
-    totals.observe(&fixture::stream());
-    assert_eq!(totals.metadata_labels[0], "environment".into());
-    let found: Vec<_> =
-        totals.gateway.iter().map(|(series, _)| (series.metadata_at(0), series.metadata_at(1))).collect();
-    assert_eq!(found, [("", "acme"), ("prod", "acme")]);
-    assert_eq!((totals.counters.connections_open, totals.gaps.count()), (5, 6));
-}
-
-#[test]
 fn counters_add_and_gauges_follow() {
     let mut shard = ShardCounters { panics: 1, connections_open: 7, ..ShardCounters::default() };
     shard.absorb(&ShardCounters { panics: 2, connections_open: 3, ..ShardCounters::default() });
