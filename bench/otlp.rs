@@ -57,6 +57,7 @@ fn record(user: usize) -> Record {
         method: "POST".into(),
         route: "/v1/chat/completions",
         client: Some(([10, 1, 2, 3], 5555).into()),
+        tls: false,
         principal: Some(Arc::new(principal)),
         metadata: Some(metadata.into()),
         model_requested: "openai-main/gpt-4o-mini".into(),
