@@ -17,6 +17,7 @@ use super::store::{Rows, Store};
 use super::{Event, Mock, Setup, Signal, dns, systemd};
 use crate::config::{Secret, Snapshot};
 use crate::mesh::Down;
+use crate::runtime::{Quiet, give_back_memory};
 use crate::telemetry::totals::Totals;
 
 const EVENTS_WAITING_MAX: usize = 256;
@@ -69,6 +70,7 @@ pub struct Core {
     push_at: Instant,
     heartbeat: Option<(Duration, Instant)>,
     pause: Duration,
+    burst: Burst,
     greeting: Option<String>,
 }
 
@@ -110,6 +112,7 @@ impl Core {
             push_at: now + Duration::from_millis(telemetry.metric_interval_ms),
             heartbeat: systemd::heartbeat_every().map(|every| (every, now + every)),
             pause: PAUSE_HURRY,
+            burst: Burst { quiet: Quiet::default(), records: 0, since: now },
             greeting: setup.greeting,
             snapshot,
         };
@@ -123,6 +126,7 @@ impl Core {
             let taken = self.turn();
             let now = Instant::now();
             self.due(now);
+            self.burst.add(taken.records, now);
             if self.is_over(now) {
                 break;
             }
@@ -367,4 +371,27 @@ fn listen_to_signals(sender: &mpsc::Sender<Event>) -> io::Result<()> {
         });
     }
     Ok(())
+}
+
+/// Records of the present second, to know when a burst is over.
+struct Burst {
+    quiet: Quiet,
+    records: u64,
+    since: Instant,
+}
+
+impl Burst {
+    fn add(&mut self, records: usize, now: Instant) {
+        self.records += records as u64;
+        if now.duration_since(self.since) < Duration::from_secs(1) {
+            return;
+        }
+        if self.quiet.begins(std::mem::take(&mut self.records)) {
+            give_back_memory();
+            // SQLite's memory is the C library's.
+            // SAFETY: trimming returns only what nobody uses.
+            unsafe { libc::malloc_trim(0) };
+        }
+        self.since = now;
+    }
 }

@@ -19,6 +19,7 @@ mod conn;
 mod connect;
 mod driver;
 mod listener;
+mod memory;
 mod task;
 
 pub use affinity::{available_cpus, pin_to};
@@ -27,4 +28,5 @@ pub use conn::{Bell, Conn};
 pub use connect::Connecting;
 pub use driver::{Driver, run};
 pub use listener::{Accepted, Listener, StopAccepting};
+pub use memory::{Quiet, give_back_memory};
 pub use task::{sleep_ms, spawn};

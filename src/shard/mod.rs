@@ -31,7 +31,7 @@ use rtrb::Consumer;
 
 use crate::config::Snapshot;
 use crate::mesh::{Down, LogLevel, ShardEnd, Up};
-use crate::runtime::{self, Bell, Driver, Listener, StopAccepting, sleep_ms};
+use crate::runtime::{self, Bell, Driver, Listener, Quiet, StopAccepting, sleep_ms};
 use state::Shard;
 use watch::TICK_MS;
 
@@ -111,6 +111,7 @@ impl Main {
         const SWEEP_TICKS: u64 = 1000 / TICK_MS;
         let shard = &self.shard;
         let mut ticks = 0_u64;
+        let mut quiet = Quiet::default();
         loop {
             sleep_ms(TICK_MS).await;
             ticks += 1;
@@ -122,6 +123,9 @@ impl Main {
                 shard.clock.anchor();
                 let closed = shard.pools.sweep(now_ms, &shard.snapshot().limits);
                 shard.count(|counters| counters.upstream_idle_closed += closed);
+                if quiet.begins(shard.finished.replace(0)) {
+                    runtime::give_back_memory();
+                }
             }
             if shard.draining.get() && self.is_drained(now_ms) {
                 break;

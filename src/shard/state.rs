@@ -38,6 +38,8 @@ pub struct Shard {
     pub addresses: RefCell<AHashMap<Box<str>, Vec<SocketAddr>>>,
     pub connections: Cell<u64>,
     pub requests: Cell<u64>,
+    /// Requests that ended since this was last looked at.
+    pub finished: Cell<u64>,
     pub draining: Cell<bool>,
     pub anonymous: Arc<Principal>,
     pub loads: Arc<[Load]>,
@@ -66,6 +68,7 @@ impl Shard {
             addresses: RefCell::default(),
             connections: Cell::new(0),
             requests: Cell::new(0),
+            finished: Cell::new(0),
             draining: Cell::new(false),
             anonymous: Arc::new(Principal {
                 subject: "anonymous".into(),
@@ -129,6 +132,7 @@ impl Shard {
 
     /// Pushes a finished record: its totals always count, its row and spans only while the ring has room.
     pub fn push_record(&self, record: Box<Record>) {
+        self.finished.set(self.finished.get() + 1);
         let mut totals = self.totals.borrow_mut();
         totals.observe(&record);
         let mut up = self.up.borrow_mut();
