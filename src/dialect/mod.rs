@@ -23,7 +23,7 @@ use crate::sse::Event;
 use crate::telemetry::{ErrorClass, Face};
 
 pub use errors::{error_body, error_event};
-pub use multipart::{ModelField, boundary, find_model};
+pub use multipart::{ModelField, Parts, boundary, find_model};
 
 /// The format of an answer.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -173,6 +173,10 @@ impl Relay {
                 buffers.give(buf);
                 return Poll::Ready(result.map_or(Turn::Failed(ErrorClass::ClientGone), |_| Turn::Sent));
             }
+            // The rest of a request whose answer has begun already. If it fails, what is received says why.
+            if let Poll::Ready((_, buf)) = self.upstream.stream.poll_send(cx) {
+                buffers.give(buf);
+            }
             if let Poll::Ready((result, buf)) = self.upstream.stream.poll_receive(cx) {
                 self.upstream.inbox = Some(buf);
                 return Poll::Ready(Turn::Received(result));

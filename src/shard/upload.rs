@@ -10,7 +10,7 @@ use super::client::{Client, NoBytes, send_ms};
 use super::relay;
 use super::request::{Next, Refusal, Request, Stop};
 use super::upstream::Upstream;
-use crate::dialect::{ModelField, boundary, find_model};
+use crate::dialect::{ModelField, Parts, boundary, find_model};
 use crate::http1::{BodyDecoder, CHUNK_END, LAST_CHUNK, Name, RequestBody, chunk_head};
 use crate::runtime::Buf;
 use crate::telemetry::{AttemptReason, ErrorClass, Outcome};
@@ -25,6 +25,7 @@ pub fn is_multipart(request: &Request, client: &Client) -> bool {
 /// The body as it comes off the connection.
 struct Incoming {
     decoder: BodyDecoder,
+    parts: Parts,
     bytes: u64,
     bytes_max: u64,
 }
@@ -48,7 +49,8 @@ pub async fn run(identified: Identified, request: &mut Request, client: &mut Cli
     }
     client.consume(std::mem::take(&mut request.in_inbox));
     let decoder = BodyDecoder::request(request.head.body, limits.trailer_bytes_max);
-    let mut incoming = Incoming { decoder, bytes: 0, bytes_max: limits.request_body_bytes_max };
+    let mut incoming =
+        Incoming { decoder, parts: Parts::new(&boundary), bytes: 0, bytes_max: limits.request_body_bytes_max };
     let mut held = request.shard.memory.hold();
     let mut prefix = Vec::new();
     let (start, end) = loop {
@@ -128,7 +130,11 @@ async fn pass_on(
             Err(error) => return Err(attempt::fail(request, error)),
         }
         let mut piece = Vec::with_capacity(STREAM_BYTES);
-        incoming.take(client, &mut piece)?;
+        if let Err(refusal) = incoming.take(client, &mut piece) {
+            // Not the provider's doing.
+            attempt::end(request, None);
+            return Err(refusal.into());
+        }
         let mut out = Vec::with_capacity(piece.len() + 32);
         frame(&piece, chunked, incoming.decoder.is_done(), &mut out);
         if !out.is_empty() {
@@ -197,7 +203,12 @@ impl Incoming {
             let step = self.decoder.advance(client.received()).map_err(|error| {
                 Refusal::new(400, "invalid_body_framing", format!("The body's framing is broken: {error}."))
             })?;
-            out.extend_from_slice(step.content.of(client.received()));
+            let content = step.content.of(client.received());
+            self.parts.feed(content).map_err(|_| {
+                let message = "The multipart body must have one `model` field, plainly written: lines end with CRLF.";
+                Refusal::new(400, "ambiguous_model", message)
+            })?;
+            out.extend_from_slice(content);
             self.bytes += step.content.len() as u64;
             client.consume(step.consumed);
             if self.bytes > self.bytes_max {

@@ -8,6 +8,7 @@ mod chunks;
 mod cl_te;
 mod credentials;
 mod expectations;
+mod forms;
 mod hop_by_hop;
 mod host;
 mod interim;

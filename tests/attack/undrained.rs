@@ -73,3 +73,24 @@ fn an_unsent_body_ends_its_upstream_connection() {
         assert!(upstream.request().ends_with(&chat("gpt", false)));
     }
 }
+
+/// Scenario: the provider begins its answer before it has the whole request, then reads the rest and finishes.
+/// Guarantees: the request goes on while the answer passes: both arrive whole.
+#[test]
+fn a_request_goes_on_while_its_answer_passes() {
+    for driver in DRIVERS {
+        let upstream = Upstream::start(|peer| {
+            peer.head();
+            peer.send(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{");
+            peer.request();
+            peer.send(b"}");
+            while peer.request().is_some() && peer.send(&json(ANSWER)) {}
+        });
+        let gateway = Gateway::start(driver, &config(&account(upstream.address)));
+        let large = format!("{{\"model\":\"up/gpt\",\"pad\":\"{}\"}}", "x".repeat(16 << 20));
+        let mut connection = Connection::open(gateway.address);
+        let response = connection.post(PATH, &large);
+        assert_eq!((response.status, response.text().as_str(), response.complete), (200, "{}", true));
+        assert!(upstream.request().ends_with(&large.replace("up/gpt", "gpt")));
+    }
+}
