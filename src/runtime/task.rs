@@ -43,3 +43,43 @@ impl<F: Future<Output = ()>, P: FnOnce()> Future for Caught<F, P> {
         Poll::Ready(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::runtime::run;
+
+    /// Scenario: one of two tasks panics, on either driver.
+    /// Guarantees: it is reported, what it owned is dropped, and the other task goes on.
+    #[test]
+    fn a_panic_ends_its_task_and_nothing_else() {
+        for force_epoll in [false, true] {
+            let owned = Rc::new(());
+            let (reports, lived_on) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(false)));
+            let (held, counted, proof) = (owned.clone(), reports.clone(), lived_on.clone());
+            run(force_epoll, |_, _| async move {
+                let bad = async move {
+                    let _held = held;
+                    sleep_ms(1).await;
+                    panic!("on purpose");
+                };
+                spawn(bad, move || counted.set(counted.get() + 1));
+                spawn(
+                    async move {
+                        sleep_ms(5).await;
+                        proof.set(true);
+                    },
+                    || {},
+                );
+                while !lived_on.get() {
+                    sleep_ms(1).await;
+                }
+            })
+            .expect("a driver");
+            assert_eq!((reports.get(), Rc::strong_count(&owned)), (1, 1));
+        }
+    }
+}

@@ -41,6 +41,9 @@ fn place(shard: &Rc<Shard>, accepted: Accepted, turn: &Cell<usize>) {
     match less_busy(shard, turn) {
         Some(other) => {
             shard.count(|counters| counters.connections_handed_over += 1);
+            if let Some(promised) = shard.promised.get(other) {
+                promised.set(promised.get() + 1);
+            }
             shard.send(Up::HandOver { shard: other, socket: accepted.into_fd() });
         }
         None => {
@@ -61,7 +64,7 @@ fn less_busy(shard: &Shard, turn: &Cell<usize>) -> Option<usize> {
     let (load, other) = [first, second]
         .into_iter()
         .filter(|&other| other != shard.index)
-        .filter_map(|other| Some((shard.loads.get(other)?.get(), other)))
+        .filter_map(|other| Some((shard.loads.get(other)?.get() + shard.promised.get(other)?.get(), other)))
         .min()?;
     let own = shard.connections.get();
     (own * 4 > u64::from(load) * 5 + 16).then_some(other)

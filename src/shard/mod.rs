@@ -119,6 +119,7 @@ impl Main {
             shard.watch.tick(now_ms);
             self.take_messages();
             shard.flush();
+            shard.promised.iter().for_each(|promised| promised.set(0));
             if ticks.is_multiple_of(SWEEP_TICKS) {
                 shard.clock.anchor();
                 let closed = shard.pools.sweep(now_ms, &shard.snapshot().limits);

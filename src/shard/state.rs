@@ -43,6 +43,8 @@ pub struct Shard {
     pub draining: Cell<bool>,
     pub anonymous: Arc<Principal>,
     pub loads: Arc<[Load]>,
+    /// Sockets handed to each other shard in this tick: its own count does not show them yet.
+    pub promised: Box<[Cell<u32>]>,
     passed_on: RefCell<PassedOn>,
     up: RefCell<Producer<Up>>,
     /// What found the ring full and may not be lost.
@@ -76,6 +78,7 @@ impl Shard {
                 teams: Vec::new(),
                 key_id: "".into(),
             }),
+            promised: loads.iter().map(|_| Cell::new(0)).collect(),
             loads,
             passed_on: RefCell::default(),
             up: RefCell::new(up),
