@@ -10,9 +10,25 @@ use sluice::config::Telemetry;
 use sluice::control::export::otlp::spans::encode_record;
 use sluice::control::export::prometheus::{Format, render};
 use sluice::control::export::{ControlCounters, ExportStats, MetricsView, ProcessStats};
+use sluice::mesh::{Up, mesh};
 use sluice::meter::{Usage, UsageSource};
 use sluice::telemetry::totals::Totals;
 use sluice::telemetry::{Attempt, AttemptReason, Face, Gaps, Outcome, Principal, Record, RequestId, Target, Trace};
+
+/// From the shard into the ring; the other side drains it in batches, as the control core does.
+fn push(criterion: &mut Criterion) {
+    let (mut shards, mut controls) = mesh(1).expect("a socket pair");
+    let (shard, control) = (&mut shards[0].up, &mut controls[0].up);
+    let sample = record(0);
+    criterion.bench_function("record push and pop", |bencher| {
+        bencher.iter(|| {
+            if shard.slots() < 64 {
+                while control.pop().is_ok() {}
+            }
+            shard.push(Up::Record(Box::new(sample.clone()))).is_ok()
+        });
+    });
+}
 
 fn record(user: usize) -> Record {
     let usage = Usage { input: 1200, cache_read: 1000, output: 300, source: UsageSource::Reported, ..Usage::default() };
@@ -155,5 +171,5 @@ fn page(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, observe, encode, page);
+criterion_group!(benches, observe, encode, page, push);
 criterion_main!(benches);
