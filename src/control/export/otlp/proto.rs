@@ -5,6 +5,7 @@ const FIXED64: u32 = 1;
 const BYTES: u32 = 2;
 const FIXED32: u32 = 5;
 
+#[inline]
 pub fn varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
@@ -13,6 +14,7 @@ pub fn varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
+#[inline]
 fn varint_len(value: usize) -> usize {
     let bits = usize::BITS - (value | 1).leading_zeros();
     bits.div_ceil(7) as usize
@@ -41,6 +43,7 @@ pub fn fixed32(out: &mut Vec<u8>, field: u32, value: u32) {
     out.extend_from_slice(&value.to_le_bytes());
 }
 
+#[inline]
 pub fn bytes(out: &mut Vec<u8>, field: u32, value: &[u8]) {
     tag(out, field, BYTES);
     varint(out, value.len() as u64);
@@ -90,6 +93,7 @@ pub struct Attributes<'a> {
 
 impl Attributes<'_> {
     /// An empty text is left out: it says nothing.
+    #[inline(always)]
     pub fn text(&mut self, key: &str, value: &str) {
         if value.is_empty() {
             return;
@@ -98,16 +102,19 @@ impl Attributes<'_> {
         bytes(self.out, STRING_VALUE, value.as_bytes());
     }
 
+    #[inline(always)]
     pub fn int(&mut self, key: &str, value: u64) {
         self.key(key, 1 + varint_len(value as usize));
         uint(self.out, INT_VALUE, value);
     }
 
+    #[inline(always)]
     pub fn float(&mut self, key: &str, value: f64) {
         self.key(key, 9);
         double(self.out, DOUBLE_VALUE, value);
     }
 
+    #[inline(always)]
     pub fn flag(&mut self, key: &str, value: bool) {
         self.key(key, 2);
         uint(self.out, BOOL_VALUE, value.into());
@@ -125,8 +132,29 @@ impl Attributes<'_> {
         }
     }
 
-    /// Everything before the AnyValue's own bytes, of which there will be `value_len`.
+    /// Everything before the AnyValue's own bytes, of which there will be `value_len`. Inlined, so that a constant key is
+    /// written by a few moves: a record has about forty of them.
+    #[inline(always)]
     fn key(&mut self, key: &str, value_len: usize) {
+        let pair = key.len() + value_len + 4;
+        if pair < 0x80 && self.field < 0x10 {
+            // Every length and tag is one byte.
+            self.out.reserve(pair + 2);
+            self.out.extend_from_slice(&[
+                (self.field << 3 | BYTES) as u8,
+                pair as u8,
+                1 << 3 | BYTES as u8,
+                key.len() as u8,
+            ]);
+            self.out.extend_from_slice(key.as_bytes());
+            self.out.extend_from_slice(&[2 << 3 | BYTES as u8, value_len as u8]);
+            return;
+        }
+        self.long_key(key, value_len);
+    }
+
+    #[cold]
+    fn long_key(&mut self, key: &str, value_len: usize) {
         let pair = 1 + varint_len(key.len()) + key.len() + 1 + varint_len(value_len) + value_len;
         length(self.out, self.field, pair);
         bytes(self.out, 1, key.as_bytes());

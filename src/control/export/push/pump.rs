@@ -140,8 +140,8 @@ impl Queue {
     fn seal(&mut self) {
         self.opened = None;
         let size = self.open.encoded.len();
-        // The next batch will be about as large.
-        let next = Batch { encoded: Vec::with_capacity(size), items: 0 };
+        // The next batch will be about as large: a little more saves it from moving at its end.
+        let next = Batch { encoded: Vec::with_capacity(size + size / 8), items: 0 };
         self.sealed.push_back(std::mem::replace(&mut self.open, next));
     }
 
