@@ -137,8 +137,7 @@ impl Reading {
     fn read_usage(&mut self, walk: &mut Walk<'_>, cache: CacheInput) -> bool {
         let found = usage::read(walk, cache, &mut self.fold);
         if found {
-            self.usage = self.fold.usage(cache);
-            self.odd_usage = self.fold.is_odd(cache);
+            (self.usage, self.odd_usage) = self.fold.usage(cache);
         }
         found
     }

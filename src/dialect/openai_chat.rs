@@ -5,12 +5,23 @@
 //! them once holds again. That is half of a chunk for one comparison.
 
 use crate::json::Walk;
-use crate::meter::CacheInput;
+use crate::meter::{CacheInput, UsageSource};
 use crate::sse::Event;
 
 use super::{Mark, Reading, read_error_event};
 
 const MEMO_BYTES_MAX: usize = 512;
+
+/// What is read of which document.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// All of a chunk.
+    Event,
+    /// Of a whole answer everything but its text.
+    Body,
+    /// Its text.
+    BodyText,
+}
 
 #[derive(Default)]
 struct Seen {
@@ -32,7 +43,7 @@ pub(super) fn event(event: &Event<'_>, reading: &mut Reading) -> Mark {
         return Mark::Error;
     }
     let mut seen = Seen::default();
-    document(event.data, reading, &mut seen);
+    document(event.data, reading, &mut seen, Part::Event);
     match seen {
         Seen { error: true, .. } => Mark::Error,
         Seen { content: true, .. } => Mark::Content,
@@ -41,18 +52,24 @@ pub(super) fn event(event: &Event<'_>, reading: &mut Reading) -> Mark {
     }
 }
 
+/// The text of a body is looked at only when the provider did not say what it amounts to.
 pub(super) fn body(body: &[u8], reading: &mut Reading) -> bool {
-    document(body, reading, &mut Seen::default())
+    let mut seen = Seen::default();
+    let whole = document(body, reading, &mut seen, Part::Body);
+    if reading.usage.source != UsageSource::Reported {
+        document(body, reading, &mut seen, Part::BodyText);
+    }
+    whole
 }
 
 /// A chunk or a whole answer; false when it is not whole JSON.
 #[inline]
-fn document(data: &[u8], reading: &mut Reading, seen: &mut Seen) -> bool {
+fn document(data: &[u8], reading: &mut Reading, seen: &mut Seen, part: Part) -> bool {
     let mut walk;
     let mut memorable = false;
     if !reading.memo.is_empty() && data.starts_with(&reading.memo) {
         walk = Walk::resume(data, reading.memo.len());
-        choices(&mut walk, reading, seen);
+        choices(&mut walk, reading, seen, part);
     } else {
         walk = Walk::new(data);
         // Gemini's endpoint wraps errors into an array.
@@ -63,7 +80,7 @@ fn document(data: &[u8], reading: &mut Reading, seen: &mut Seen) -> bool {
             return false;
         }
         reading.memo.clear();
-        memorable = data.first() == Some(&b'{');
+        memorable = part == Part::Event && data.first() == Some(&b'{');
     }
     while let Some(key) = walk.key() {
         match key {
@@ -71,8 +88,9 @@ fn document(data: &[u8], reading: &mut Reading, seen: &mut Seen) -> bool {
                 if memorable && walk.offset() <= MEMO_BYTES_MAX {
                     reading.memo.extend_from_slice(data.get(..walk.offset()).unwrap_or_default());
                 }
-                choices(&mut walk, reading, seen);
+                choices(&mut walk, reading, seen, part);
             }
+            _ if part == Part::BodyText => walk.skip(),
             b"id" => reading.read_id(&mut walk),
             b"model" => reading.read_model(&mut walk),
             // A null says nothing, and may be remembered.
@@ -102,7 +120,7 @@ fn document(data: &[u8], reading: &mut Reading, seen: &mut Seen) -> bool {
 }
 
 #[inline]
-fn choices(walk: &mut Walk<'_>, reading: &mut Reading, seen: &mut Seen) {
+fn choices(walk: &mut Walk<'_>, reading: &mut Reading, seen: &mut Seen, part: Part) {
     if !walk.array() {
         return walk.skip();
     }
@@ -115,8 +133,10 @@ fn choices(walk: &mut Walk<'_>, reading: &mut Reading, seen: &mut Seen) {
         }
         while let Some(key) = walk.key() {
             match key {
+                b"delta" | b"message" | b"text" if part == Part::Body => walk.skip(),
                 b"delta" | b"message" => seen.content |= message(walk, reading),
                 b"text" => seen.content |= reading.push(walk.string()),
+                _ if part == Part::BodyText => walk.skip(),
                 b"finish_reason" => reading.read_finish(walk),
                 b"error" => seen.error |= reading.read_error(walk),
                 _ => walk.skip(),

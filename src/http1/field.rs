@@ -1,6 +1,6 @@
 //! The field section of a head: `name: value` lines until the empty line.
 
-use super::lines::{BareLf, Lines, is_token_byte, is_value, trim, trim_start};
+use super::lines::{BareLf, Lines, is_token, is_token_byte, is_value, trim, trim_start};
 use super::name::Name;
 use super::{HeadError, HeadLimits, ResponseError, Span};
 
@@ -71,18 +71,42 @@ pub(super) fn parse_fields(
 ) -> Result<Option<Vec<Field>>, FieldFault> {
     let mut fields = Vec::with_capacity(16.min(limits.fields_max));
     loop {
-        let Some(line) = lines.next()? else {
+        let clean = lines.next_clean();
+        let Some(line) = clean.map_or_else(|| lines.next(), |line| Ok(Some(line)))? else {
             return if lines.is_full { Err(FieldFault::TooLarge) } else { Ok(None) };
         };
         if line.is_empty() {
             return Ok(Some(fields));
         }
-        let field = parse_field(lines.window, line, sender).map_err(FieldFault::Line)?;
+        let field = match clean.and_then(|line| parse_clean(lines.window, line)) {
+            Some(field) => field,
+            None => parse_field(lines.window, line, sender).map_err(FieldFault::Line)?,
+        };
         if fields.len() >= limits.fields_max {
             return Err(FieldFault::TooMany);
         }
         fields.push(field);
     }
+}
+
+/// A line without control characters whose name is directly followed by its colon. None: let [`parse_field`] judge.
+#[inline]
+fn parse_clean(buf: &[u8], line: Span) -> Option<Field> {
+    let bytes = line.of(buf);
+    let (name, value) = bytes.split_at_checked(bytes.iter().position(|byte| *byte == b':')?)?;
+    let class = Name::of(name);
+    // A name that is known whole, in a line without controls, has nothing but letters and hyphens.
+    if !class.is_exactly_known() && !is_token(name) {
+        return None;
+    }
+    let value = trim_start(value.get(1..)?);
+    let name_start = line.start as usize;
+    let value_start = line.end as usize - value.len();
+    Some(Field {
+        name: class,
+        name_span: Span::new(name_start, name_start + name.len()),
+        value: Span::new(value_start, value_start + trim(value).len()),
+    })
 }
 
 fn parse_field(buf: &[u8], line: Span, sender: Sender) -> Result<Field, &'static str> {

@@ -121,8 +121,21 @@ impl Name {
 
 /// Whether a token is `word`, of the same length, in lower case and made of letters and hyphens. Setting bit 5 makes
 /// letters lower case; of the other token bytes it changes `^` and `_` only, into bytes no word has.
+#[inline]
 fn is_word(name: &[u8], word: &[u8]) -> bool {
-    name.iter().zip(word).fold(0, |difference, (a, b)| difference | ((a | 0x20) ^ b)) == 0
+    let differs = |(a, b): (&[u8; 8], &[u8; 8])| {
+        (u64::from_le_bytes(*a) | u64::from_le_bytes([0x20; 8])) ^ u64::from_le_bytes(*b)
+    };
+    // The first letter nearly always tells them apart.
+    if name.first().map(|byte| byte | 0x20) != word.first().copied() {
+        return false;
+    }
+    let (Some(end), Some(word_end)) = (name.last_chunk(), word.last_chunk()) else {
+        return name.iter().zip(word).fold(0, |difference, (a, b)| difference | ((a | 0x20) ^ b)) == 0;
+    };
+    // The last eight bytes cover what the whole eights leave over.
+    let eights = name.as_chunks().0.iter().zip(word.as_chunks().0);
+    eights.fold(differs((end, word_end)), |difference, pair| difference | differs(pair)) == 0
 }
 
 fn family(name: &[u8]) -> Name {

@@ -68,11 +68,23 @@ pub fn forward_fields(fields: &[Field], buf: &[u8], out: &mut Vec<u8>, drop: imp
         {
             continue;
         }
+        if let Some(line) = canonical_line(field, buf) {
+            out.extend_from_slice(line);
+            continue;
+        }
         out.extend_from_slice(name);
         out.extend_from_slice(b": ");
         out.extend_from_slice(field.value.of(buf));
         out.extend_from_slice(b"\r\n");
     }
+}
+
+/// The field's own line, where it already stands the way we write it: nearly always.
+#[inline]
+fn canonical_line<'a>(field: &Field, buf: &'a [u8]) -> Option<&'a [u8]> {
+    let line = buf.get(field.name_span.start as usize..(field.value.end as usize).checked_add(2)?)?;
+    let before_value = line.get(field.name_span.len()..line.len().checked_sub(field.value.len() + 2)?)?;
+    (before_value == b": " && line.ends_with(b"\r\n")).then_some(line)
 }
 
 /// A CGI-style receiver reads `x_api_key` and `x-api-key` as the same name.

@@ -82,29 +82,30 @@ impl Cursor<'_> {
         self.white();
         let key_at = self.at;
         let key = self.key()?;
-        let key = decode(key);
+        // An escaped spelling of a name is that name.
+        let key = if self.escaped { Cow::Owned(decode(key).into_owned().into_bytes()) } else { Cow::Borrowed(key) };
         match &*key {
-            "model" => {
+            b"model" => {
                 if scan.model.is_some() {
                     return Err(JsonError { offset: key_at, expected: "`model` once" });
                 }
                 scan.model = Some(self.str("a string as `model`")?);
             }
-            "stream" => {
+            b"stream" => {
                 scan.stream = self.peek() == Some(b't');
                 if !matches!(self.peek(), Some(b't' | b'f' | b'n')) {
                     return Err(self.error("true or false as `stream`"));
                 }
                 self.value()?;
             }
-            "max_tokens" | "max_completion_tokens" | "max_output_tokens" => {
+            b"max_tokens" | b"max_completion_tokens" | b"max_output_tokens" => {
                 let value = self.span()?.of(self.bytes);
                 let number = std::str::from_utf8(value).ok().and_then(|digits| digits.parse().ok());
                 scan.max_tokens = scan.max_tokens.max(number);
             }
-            "user" if self.peek() == Some(b'"') => scan.user = Some(self.str("a string")?),
-            "stream_options" => self.stream_options(scan)?,
-            "messages" | "input" | "prompt" | "system" | "instructions" | "contents" => {
+            b"user" if self.peek() == Some(b'"') => scan.user = Some(self.str("a string")?),
+            b"stream_options" => self.stream_options(scan)?,
+            b"messages" | b"input" | b"prompt" | b"system" | b"instructions" | b"contents" => {
                 let before = self.text_bytes;
                 self.value()?;
                 scan.text_bytes += self.text_bytes - before;

@@ -12,6 +12,8 @@ pub(super) struct Cursor<'a> {
     objects: u128,
     /// The last key names a value that is no text (base64).
     binary: bool,
+    /// The last string has escapes.
+    pub escaped: bool,
     /// Bytes inside string values passed so far.
     pub text_bytes: u64,
 }
@@ -73,6 +75,7 @@ impl<'a> Cursor<'a> {
         self.byte(b'"', expected)?;
         let start = self.at;
         let mut high = false;
+        self.escaped = false;
         loop {
             let part = plain(self.bytes, self.at);
             high |= part.high;
@@ -93,6 +96,7 @@ impl<'a> Cursor<'a> {
     }
 
     fn escape(&mut self) -> Result<(), JsonError> {
+        self.escaped = true;
         let escape = self.bytes.get(self.at..).unwrap_or_default();
         self.at += match escape.get(1) {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 2,

@@ -21,14 +21,44 @@ fn special(word: u64) -> u64 {
 pub(super) struct Plain {
     /// Offset of the quote, backslash or control character, or the end of the bytes.
     pub at: usize,
-    /// A byte above 0x7f was passed (or stands within 7 bytes behind the end).
+    /// A byte above 0x7f was passed (or stands within 15 bytes behind the end).
     pub high: bool,
 }
 
-/// Skips plain characters from `at`, eight at a time.
+/// Bit `i` of the first is set where byte `i` of the block is special, and of the second where it is above 0x7f.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+fn masks(block: &[u8; 16]) -> (u32, u32) {
+    use std::arch::x86_64::{
+        _mm_cmpeq_epi8, _mm_max_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x, _mm_set1_epi8,
+    };
+    // SAFETY: SSE2 is part of x86_64, and nothing here goes through a pointer.
+    unsafe {
+        let block = u128::from_le_bytes(*block);
+        let bytes = _mm_set_epi64x((block >> 64) as i64, block as i64);
+        let last_control = _mm_set1_epi8(0x1f);
+        let ends = _mm_or_si128(
+            _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'"' as i8)),
+            _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'\\' as i8)),
+        );
+        let controls = _mm_cmpeq_epi8(_mm_max_epu8(bytes, last_control), last_control);
+        (_mm_movemask_epi8(_mm_or_si128(ends, controls)) as u32, _mm_movemask_epi8(bytes) as u32)
+    }
+}
+
+/// Skips plain characters from `at`, sixteen or eight at a time.
 #[inline]
 pub(super) fn plain(bytes: &[u8], mut at: usize) -> Plain {
     let mut high = 0;
+    #[cfg(target_arch = "x86_64")]
+    while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk::<16>()) {
+        let (found, above) = masks(block);
+        high |= u64::from(above);
+        if found != 0 {
+            return Plain { at: at + found.trailing_zeros() as usize, high: high != 0 };
+        }
+        at += 16;
+    }
     while let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
         let word = u64::from_le_bytes(*word);
         high |= word & HIGH_BITS;
@@ -51,7 +81,11 @@ pub(super) fn plain(bytes: &[u8], mut at: usize) -> Plain {
 /// The string `raw` (what stands between its quotes) as text. Lone surrogates and broken escapes become U+FFFD.
 pub fn decode(raw: &[u8]) -> Cow<'_, str> {
     if memchr::memchr(b'\\', raw).is_none() {
-        return String::from_utf8_lossy(raw);
+        // The lossy reading goes byte by byte, so it is left to what needs it.
+        return match std::str::from_utf8(raw) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(raw),
+        };
     }
     let mut text = Vec::with_capacity(raw.len());
     let mut open = None;

@@ -79,8 +79,8 @@ impl<'a> Walk<'a> {
 
     #[inline]
     fn white(&mut self) {
-        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.bytes.get(self.at) {
-            self.at += 1;
+        if let Some(b' ' | b'\n' | b'\r' | b'\t') = self.bytes.get(self.at) {
+            self.at = past_white(self.bytes, self.at);
         }
     }
 
@@ -202,6 +202,9 @@ impl<'a> Walk<'a> {
                 return Number::Odd;
             }
         }
+        if let Some(value) = self.short_number() {
+            return Number::Whole(value);
+        }
         let raw = self.scalar();
         let (whole, fraction) = match memchr::memchr(b'.', raw) {
             Some(dot) => (raw.get(..dot), raw.get(dot + 1..).unwrap_or_default()),
@@ -214,6 +217,24 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// At most twelve digits and nothing else, as all real counts are; otherwise nothing is taken.
+    #[inline]
+    fn short_number(&mut self) -> Option<u64> {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let mut value = 0;
+        for (len, byte) in rest.iter().enumerate().take(13) {
+            if byte.is_ascii_digit() {
+                value = value * 10 + u64::from(byte - b'0');
+            } else if ends_scalar(byte) && len > 0 {
+                self.at += len;
+                return Some(value);
+            } else {
+                break;
+            }
+        }
+        None
+    }
+
     /// A number or a word, up to what ends it.
     #[inline]
     fn scalar(&mut self) -> &'a [u8] {
@@ -223,8 +244,7 @@ impl<'a> Walk<'a> {
             self.at += 4;
             return word;
         }
-        let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t' | b'"' | b':');
-        let len = rest.iter().position(ends).unwrap_or(rest.len());
+        let len = rest.iter().position(ends_scalar).unwrap_or(rest.len());
         self.at += len;
         rest.get(..len).unwrap_or_default()
     }
@@ -278,6 +298,27 @@ impl<'a> Walk<'a> {
         self.skip();
         self.bytes.get(start..self.at).unwrap_or_default()
     }
+}
+
+#[inline]
+fn ends_scalar(byte: &u8) -> bool {
+    matches!(byte, b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t' | b'"' | b':')
+}
+
+/// Where the white space that stands at `at` ends. It is nearly always a line end and an indentation.
+fn past_white(bytes: &[u8], mut at: usize) -> usize {
+    const SPACES: u64 = u64::from_le_bytes([b' '; 8]);
+    while let Some(b' ' | b'\n' | b'\r' | b'\t') = bytes.get(at) {
+        at += 1;
+        while let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+            let other = u64::from_le_bytes(*word) ^ SPACES;
+            at += (other.trailing_zeros() / 8) as usize;
+            if other != 0 {
+                break;
+            }
+        }
+    }
+    at
 }
 
 /// Offset of the next `"`, `[`, `]`, `{` or `}`, or the end: eight bytes at a time, for the long arrays of numbers of

@@ -41,38 +41,31 @@ impl Fold {
     /// A later usage object. `iterations` is the sum of those it lists, `odd` whether a field was no count.
     pub fn update(&mut self, newer: &Counts, iterations: Option<Usage>, odd: bool) {
         let last = &mut self.counts;
-        for (last, newer) in [
-            (&mut last.input, newer.input),
-            (&mut last.output, newer.output),
-            (&mut last.total, newer.total),
-            (&mut last.cache_read, newer.cache_read),
-            (&mut last.cache_write, newer.cache_write),
-            (&mut last.cache_write_5m, newer.cache_write_5m),
-            (&mut last.cache_write_1h, newer.cache_write_1h),
-            (&mut last.reasoning, newer.reasoning),
-            (&mut last.audio_input, newer.audio_input),
-            (&mut last.audio_output, newer.audio_output),
-        ] {
-            *last = newer.or(*last);
-        }
+        last.input = newer.input.or(last.input);
+        last.output = newer.output.or(last.output);
+        last.total = newer.total.or(last.total);
+        last.cache_read = newer.cache_read.or(last.cache_read);
+        last.cache_write = newer.cache_write.or(last.cache_write);
+        last.cache_write_5m = newer.cache_write_5m.or(last.cache_write_5m);
+        last.cache_write_1h = newer.cache_write_1h.or(last.cache_write_1h);
+        last.reasoning = newer.reasoning.or(last.reasoning);
+        last.audio_input = newer.audio_input.or(last.audio_input);
+        last.audio_output = newer.audio_output.or(last.audio_output);
         self.iterations = iterations.or(self.iterations);
         self.odd |= odd;
     }
 
-    pub fn usage(&self, cache: CacheInput) -> Usage {
+    /// What was used, and whether that is odd: a field was no count (a string, a negative, an absurd number), or the
+    /// total is not the sum of its parts, so that the numbers are what could be made of it.
+    pub fn usage(&self, cache: CacheInput) -> (Usage, bool) {
         let top = self.counts.usage(cache);
-        match self.iterations {
+        let odd = self.odd || self.counts.total.is_some_and(|total| total != top.input + top.output);
+        let usage = match self.iterations {
             // Iterations do not tell their reasoning.
             Some(billed) => Usage { reasoning: top.reasoning.min(billed.output), ..billed },
             None => top,
-        }
-    }
-
-    /// A field was no count (a string, a negative, an absurd number), or the total is not the sum of its parts: the
-    /// numbers are what could be made of it.
-    pub fn is_odd(&self, cache: CacheInput) -> bool {
-        let usage = self.counts.usage(cache);
-        self.odd || self.counts.total.is_some_and(|total| total != usage.input + usage.output)
+        };
+        (usage, odd)
     }
 }
 

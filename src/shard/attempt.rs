@@ -231,13 +231,13 @@ fn final_head(
     informational: &mut u32,
 ) -> Result<Option<ResponseHead>, NoHead> {
     let protocol = || NoHead { error: ErrorClass::Protocol, clean: false, buf: None };
-    let now_ns = request.elapsed_ns();
     loop {
         let parsed = match upstream.received() {
             [] => None,
             bytes => parse_response(bytes, request.head.method, head_limits).map_err(|_| protocol())?,
         };
         let Some(head) = parsed else { return Ok(None) };
+        let now_ns = request.elapsed_ns();
         if let Some(attempt) = request.record().attempts.last_mut() {
             attempt.first_byte_ns.get_or_insert(now_ns);
             attempt.status = head.status;

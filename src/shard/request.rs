@@ -148,11 +148,12 @@ impl Request {
         let buf = client.received();
         let (face, route) = route_of(head.path.of(buf));
         let trace = trace_of(&shard, &head, buf);
+        let start_unix_ns = shard.clock.unix_ns_at(start_ns);
         let record = Record {
-            id: shard.next_request_id(),
+            id: shard.next_request_id(start_unix_ns),
             shard: shard.index as u16,
             trace,
-            start_unix_ns: shard.clock.unix_ns_at(start_ns),
+            start_unix_ns,
             duration_ns: 0,
             face,
             method: method_of(&head, buf),

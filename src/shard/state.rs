@@ -184,8 +184,9 @@ impl Shard {
         self.send(Up::Totals { sequence, totals: Box::new(totals) });
     }
 
-    pub fn next_request_id(&self) -> RequestId {
-        self.ids.request(self.clock.unix_ns() / 1_000_000)
+    /// `start_unix_ns` is when the request began.
+    pub fn next_request_id(&self, start_unix_ns: u64) -> RequestId {
+        self.ids.request(start_unix_ns / 1_000_000)
     }
 
     pub fn random_bytes<const N: usize>(&self) -> [u8; N] {

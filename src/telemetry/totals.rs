@@ -349,11 +349,26 @@ fn metadata_value<'r>(metadata: Option<&'r Metadata>, at: usize, key: &str) -> C
 
 /// A label value: no control characters, at most `bytes_max`, cut between characters.
 fn label(value: &str, bytes_max: usize) -> Cow<'_, str> {
-    if value.bytes().any(|byte| byte < 0x20 || byte == 0x7f) {
+    if has_control(value.as_bytes()) {
         let clean: String = value.chars().filter(|c| !c.is_control()).collect();
         return Cow::Owned(cut(&clean, bytes_max).to_owned());
     }
     Cow::Borrowed(cut(value, bytes_max))
+}
+
+/// Eight bytes at a time: every label of every request comes through here.
+fn has_control(bytes: &[u8]) -> bool {
+    const LOW_BITS: u64 = 0x0101_0101_0101_0101;
+    let is_control = |byte: &u8| *byte < 0x20 || *byte == 0x7f;
+    let Some(last) = bytes.last_chunk::<8>() else { return bytes.iter().any(is_control) };
+    let controls = |word: &[u8; 8]| {
+        let word = u64::from_le_bytes(*word);
+        let delete = word ^ (LOW_BITS * 0x7f);
+        (word.wrapping_sub(LOW_BITS * 0x20) & !word) | (delete.wrapping_sub(LOW_BITS) & !delete)
+    };
+    // The last word covers what the whole ones leave over.
+    let found = bytes.as_chunks::<8>().0.iter().fold(controls(last), |found, word| found | controls(word));
+    found & (LOW_BITS << 7) != 0
 }
 
 fn cut(value: &str, bytes_max: usize) -> &str {
