@@ -1,7 +1,9 @@
-//! A record as compact bytes for its column `detail`, and back as a [`Row`] when somebody reads it.
+//! A record as compact bytes among a block's details, and back as a [`Row`] when somebody reads it.
 //!
 //! A field that is zero or empty is left out and an unknown tag is skipped, so older and newer files read. JSON would be
 //! three times the bytes, and most rows are never read. Never fails: what cannot be read is left at its default.
+
+use std::io::Write as _;
 
 use super::row::{AttemptRow, GapsRow, PrincipalRow, Row, UsageRow};
 use super::tlv::{bytes, fields, nested, optional, text, uint, varint, varints, zigzag};
@@ -14,9 +16,9 @@ macro_rules! tags {
 
 // Numbers are kept for good: a tag is never given a second meaning.
 tags! {
-    TRACE_ID = 1, SPAN_ID = 2, PARENT_SPAN_ID = 3, TRACE_FLAGS = 4, START_NS = 5, DURATION_NS = 6, SHARD = 7,
+    SPAN_ID = 2, PARENT_SPAN_ID = 3, TRACE_FLAGS = 4, START_NS = 5, DURATION_NS = 6, SHARD = 7,
     OPERATION = 8, METHOD = 9, ROUTE = 10, CLIENT = 11, SUBJECT = 12, NAME = 13, TEAM = 14, KEY_ID = 15,
-    META_KEY = 16, META_VALUE = 17, MODEL_REQUESTED = 18, STREAM = 19, MAX_TOKENS = 20, STATUS = 21, OUTCOME = 22,
+    META_KEY = 16, META_VALUE = 17, MODEL_REQUESTED = 18, STREAM = 19, MAX_TOKENS = 20, STATUS = 21,
     ERROR_CODE = 23, ATTEMPT = 24, USAGE = 25, COST = 26, FINISH_REASON = 27, RESPONSE_ID = 28, RESPONSE_MODEL = 29,
     FIRST_TOKEN_NS = 30, LAST_TOKEN_NS = 31, CHUNKS = 32, GAP_COUNTS = 33, GAP_SUM_NS = 34, GAP_MAX_NS = 35,
     REQUEST_BYTES = 36, RESPONSE_BYTES = 37, ADMIT_NS = 38,
@@ -28,10 +30,9 @@ tags! {
     REASONING = 66, AUDIO_INPUT = 67, AUDIO_OUTPUT = 68, SOURCE = 69,
 }
 
-/// Appends `record` to `out`. The id is not among the bytes: it is a column.
+/// Appends `record` to `out`, without what its [`Head`](super::block::Head) holds.
 pub fn encode(record: &Record, out: &mut Vec<u8>) {
     let trace = &record.trace;
-    bytes(out, TRACE_ID, &trace.trace_id);
     bytes(out, SPAN_ID, &trace.span_id);
     if let Some(parent) = &trace.parent_span_id {
         bytes(out, PARENT_SPAN_ID, parent);
@@ -44,14 +45,13 @@ pub fn encode(record: &Record, out: &mut Vec<u8>) {
     text(out, METHOD, &record.method);
     text(out, ROUTE, record.route);
     if let Some(client) = record.client {
-        text(out, CLIENT, &client.to_string());
+        // Into a vector, which cannot fail.
+        nested(out, CLIENT, |out| drop(write!(out, "{client}")));
     }
     encode_caller(record, out);
     text(out, MODEL_REQUESTED, &record.model_requested);
     uint(out, STREAM, record.stream.into());
     optional(out, MAX_TOKENS, record.max_tokens);
-    uint(out, STATUS, record.status.into());
-    text(out, OUTCOME, record.outcome.as_str());
     text(out, ERROR_CODE, record.error_code.unwrap_or_default());
     for attempt in &record.attempts {
         nested(out, ATTEMPT, |out| encode_attempt(attempt, out));
@@ -117,15 +117,14 @@ fn encode_usage(usage: &Usage, out: &mut Vec<u8>) {
     text(out, SOURCE, usage.source.as_str());
 }
 
-/// The row of `detail`; its id comes from its column.
-pub fn decode(id: String, detail: &[u8]) -> Row {
-    let mut row = Row { id, ..Row::default() };
+/// The row of `detail`, but for what its head holds.
+pub fn decode(detail: &[u8]) -> Row {
+    let mut row = Row::default();
     let mut principal = PrincipalRow::default();
     let mut meta_key = String::new();
     let mut gaps = GapsRow::default();
     for (tag, value) in fields(detail) {
         match tag {
-            TRACE_ID => row.trace_id = value.hex(),
             SPAN_ID => row.span_id = value.hex(),
             PARENT_SPAN_ID => row.parent_span_id = Some(value.hex()),
             START_NS => row.set_start(value.uint()),
@@ -144,8 +143,6 @@ pub fn decode(id: String, detail: &[u8]) -> Row {
             MODEL_REQUESTED => row.model_requested = value.text(),
             STREAM => row.stream = value.uint() == 1,
             MAX_TOKENS => row.max_tokens = Some(value.uint()),
-            STATUS => row.status = value.uint(),
-            OUTCOME => row.outcome = value.text(),
             ERROR_CODE => row.error_code = Some(value.text()),
             ATTEMPT => row.attempts.push(decode_attempt(value.bytes())),
             USAGE => row.usage = decode_usage(value.bytes()),

@@ -1,54 +1,52 @@
-//! The SQLite file: its schema, how a row goes in, what happens when the file is broken.
+//! The SQLite file: its schema, how rows go in, what happens when the file is broken.
 //!
-//! `key` is the primary key: milliseconds of the request's id, then 20 bits that make it unique. Rows arrive nearly in
-//! that order, so the table grows at its end, and a time range, an id and a page of results are all ranges of keys.
-//! Random trace ids would dirty a page of their index each; sorted within slices of [`SLICE_ROWS`] rows they dirty the
-//! few pages of the newest slice, and a lookup asks every slice. A model is indexed by its hash: SQLite compares one
-//! integer. Both are checked against the whole value when a row is read. Statuses and outcomes are indexed where they
-//! are not the usual ones.
+//! A row of its own costs SQLite microseconds, so rows go in as blocks of [`BLOCK_ROWS`](super::block::BLOCK_ROWS) at
+//! most, in order of key. Beside each block stands a summary, by which a query leaves most blocks unread. A commit of
+//! few rows takes the newest blocks in that are not larger than itself: blocks fill up at any rate, and a row is written
+//! at most ten times. What began more than [`SPAN_MS`] before is left alone, so that age can be told by the block.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, InterruptHandle, Statement, params};
+use rusqlite::{Connection, ErrorCode, InterruptHandle, OptionalExtension, Transaction, params};
 
-use crate::telemetry::{Record, RequestId};
+use super::block::{BLOCK_ROWS, Batch, Block, Head, key_of};
 
 const FILE: &str = "requests.db";
-const SCHEMA_VERSION: i64 = 2;
-const SLICE_ROWS: i64 = 16 * 1024;
-/// Bits of `trace` that hold the start of the trace id, below the slice.
-pub const TRACE_BITS: u32 = 40;
-/// Bits of a key below the milliseconds.
-pub const KEY_BITS: u32 = 20;
+const SCHEMA_VERSION: i64 = 3;
+/// Small blocks are joined when their rows began within an hour.
+const SPAN_MS: u64 = 3_600_000;
 
 const SCHEMA: &str = "
-    CREATE TABLE requests (
-        key INTEGER PRIMARY KEY,
-        id BLOB NOT NULL,
-        trace INTEGER NOT NULL,
-        model INTEGER NOT NULL,
-        status INTEGER NOT NULL,
-        outcome TEXT NOT NULL,
-        detail BLOB NOT NULL
+    CREATE TABLE blocks (
+        id INTEGER PRIMARY KEY,
+        heads BLOB NOT NULL,
+        details BLOB NOT NULL
     );
-    CREATE INDEX requests_trace ON requests (trace);
-    CREATE INDEX requests_model ON requests (model);
-    CREATE INDEX requests_status ON requests (status / 100) WHERE status >= 300;
-    CREATE INDEX requests_outcome ON requests (outcome) WHERE outcome <> 'served';
+    CREATE TABLE summaries (
+        id INTEGER PRIMARY KEY,
+        first INTEGER NOT NULL,
+        last INTEGER NOT NULL,
+        rows INTEGER NOT NULL,
+        classes INTEGER NOT NULL,
+        outcomes INTEGER NOT NULL,
+        models INTEGER NOT NULL,
+        traces BLOB NOT NULL
+    );
+    CREATE INDEX summaries_last ON summaries (last, first);
 ";
 
-const INSERT: &str = "INSERT INTO requests (key, id, trace, model, status, outcome, detail)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+const INSERT_BLOCK: &str = "INSERT INTO blocks (heads, details) VALUES (?1, ?2)";
+const INSERT_SUMMARY: &str = "INSERT INTO summaries (id, first, last, rows, classes, outcomes, models, traces)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 
 pub struct Database {
     dir: PathBuf,
     pub writer: Connection,
     /// Reads have their own connection, so that one that takes too long can be interrupted without hurting a write.
     pub reader: Connection,
-    rows: i64,
-    scratch: Vec<u8>,
+    block: Block,
 }
 
 impl Database {
@@ -72,7 +70,7 @@ impl Database {
         writer.pragma_update(None, "synchronous", "NORMAL")?;
         writer.pragma_update(None, "wal_autocheckpoint", 4096)?;
         writer.pragma_update(None, "journal_size_limit", 64 << 20)?;
-        writer.pragma_update(None, "cache_size", -16 * 1024)?;
+        writer.pragma_update(None, "cache_size", -2 * 1024)?;
         let version: i64 = writer.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         if version != 0 && version != SCHEMA_VERSION {
             return Err(unusable(format!("its schema is version {version}, not {SCHEMA_VERSION}")));
@@ -80,12 +78,10 @@ impl Database {
         if version == 0 {
             writer.execute_batch(&format!("BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"))?;
         }
-        let newest: Option<i64> = writer.query_row("SELECT max(trace) FROM requests", [], |row| row.get(0))?;
         let reader = connect(&dir.join(FILE))?;
         reader.pragma_update(None, "query_only", true)?;
-        reader.pragma_update(None, "cache_size", -4 * 1024)?;
-        let rows = newest.map_or(0, |trace| ((trace >> TRACE_BITS) + 1) * SLICE_ROWS);
-        Ok(Self { dir: dir.to_owned(), writer, reader, rows, scratch: Vec::with_capacity(1024) })
+        reader.pragma_update(None, "cache_size", -2 * 1024)?;
+        Ok(Self { dir: dir.to_owned(), writer, reader, block: Block::default() })
     }
 
     /// Replaces a file that turned out to be broken while it was in use.
@@ -100,67 +96,59 @@ impl Database {
         self.reader.get_interrupt_handle()
     }
 
-    /// Writes all of `records` in one transaction.
-    pub fn insert(&mut self, records: &[Box<Record>]) -> rusqlite::Result<()> {
+    /// Writes all of `batch` in one transaction. Takes rows of the file into it, to write them anew.
+    pub fn insert(&mut self, batch: &mut Batch) -> rusqlite::Result<()> {
         let transaction = self.writer.transaction()?;
-        let mut statement = transaction.prepare_cached(INSERT)?;
-        for record in records {
-            insert_one(&mut statement, record, self.rows, &mut self.scratch)?;
-            self.rows += 1;
+        take_small_blocks(&transaction, batch)?;
+        batch.sort();
+        for rows in batch.blocks() {
+            batch.write(rows, &mut self.block);
+            insert_block(&transaction, rows, &self.block)?;
         }
-        drop(statement);
         transaction.commit()
     }
-}
 
-fn insert_one(statement: &mut Statement<'_>, record: &Record, row: i64, detail: &mut Vec<u8>) -> rusqlite::Result<()> {
-    detail.clear();
-    super::codec::encode(record, detail);
-    let id = record.id.0.to_be_bytes();
-    let trace = trace_key(row / SLICE_ROWS, record.trace.trace_id);
-    let (model, outcome) = (model_key(model_of(record)), record.outcome.as_str());
-    let mut unique = row;
-    loop {
-        let key = key_of(record.id.unix_ms()) | (unique & ((1 << KEY_BITS) - 1));
-        let values = params![key, &id[..], trace, model, record.status, outcome, detail.as_slice()];
-        match statement.execute(values) {
-            // A row of the same millisecond came exactly a million rows earlier, or before a restart.
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) && unique < row + 64 => {
-                unique += 1;
-            }
-            result => return result.map(drop),
-        }
+    /// Gives back what a burst left behind.
+    pub fn shrink(&mut self) {
+        self.block.shrink();
     }
 }
 
-/// The first key of a millisecond.
-pub fn key_of(unix_ms: u64) -> i64 {
-    (unix_ms.min(1 << 42) << KEY_BITS) as i64
+fn take_small_blocks(transaction: &Transaction<'_>, batch: &mut Batch) -> rusqlite::Result<()> {
+    let newest = "SELECT id FROM summaries WHERE id = (SELECT max(id) FROM summaries) AND rows <= ?1 AND first >= ?2";
+    let mut newest = transaction.prepare_cached(newest)?;
+    let begun_after = batch.newest_key().saturating_sub(key_of(SPAN_MS));
+    loop {
+        let rows_max = batch.len().min(BLOCK_ROWS / 2) as i64;
+        let id: Option<i64> = newest.query_row([rows_max, begun_after], |row| row.get(0)).optional()?;
+        let Some(id) = id else { return Ok(()) };
+        let take = |row: &rusqlite::Row<'_>| {
+            let (heads, details) = (row.get_ref(0)?, row.get_ref(1)?);
+            batch.push_block(heads.as_blob().unwrap_or_default(), details.as_blob().unwrap_or_default());
+            Ok(())
+        };
+        let mut read = transaction.prepare_cached("SELECT heads, details FROM blocks WHERE id = ?1")?;
+        read.query_row([id], take).optional()?;
+        transaction.prepare_cached("DELETE FROM blocks WHERE id = ?1")?.execute([id])?;
+        transaction.prepare_cached("DELETE FROM summaries WHERE id = ?1")?.execute([id])?;
+    }
 }
 
-/// What is indexed of a trace id in a slice.
-pub fn trace_key(slice: i64, trace_id: [u8; 16]) -> i64 {
-    let [a, b, c, d, e, ..] = trace_id;
-    slice << TRACE_BITS | i64::from_be_bytes([0, 0, 0, a, b, c, d, e])
-}
-
-/// What is indexed of a model name: FNV-1a, which stays the same from one version to the next.
-pub fn model_key(name: &str) -> i64 {
-    let hash = name
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    // Six bytes: SQLite keeps an integer in as many as it needs.
-    (hash >> 17) as i64
-}
-
-/// `account/model` that was tried last; what the client asked for when none was.
-fn model_of(record: &Record) -> &str {
-    let name = record.attempts.last().map_or(&record.model_requested, |attempt| &attempt.target.fqn);
-    super::tlv::cut(name, super::tlv::TEXT_BYTES_MAX)
-}
-
-pub fn id_of(bytes: [u8; 16]) -> RequestId {
-    RequestId(u128::from_be_bytes(bytes))
+fn insert_block(transaction: &Transaction<'_>, rows: &[Head], block: &Block) -> rusqlite::Result<()> {
+    let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(()) };
+    let columns = params![block.heads.as_slice(), block.details.as_slice()];
+    transaction.prepare_cached(INSERT_BLOCK)?.execute(columns)?;
+    let summary = params![
+        transaction.last_insert_rowid(),
+        first.key,
+        last.key,
+        rows.len() as i64,
+        block.classes,
+        block.outcomes,
+        block.models,
+        block.traces.as_slice()
+    ];
+    transaction.prepare_cached(INSERT_SUMMARY)?.execute(summary).map(drop)
 }
 
 fn connect(file: &Path) -> rusqlite::Result<Connection> {

@@ -4,6 +4,8 @@
 //! every row pushed before it. A full channel drops rows and counts them, it never makes the core wait (P5). What was
 //! committed survives `kill -9`: WAL, a transaction at most [`COMMIT_MS`] old.
 
+mod block;
+mod bloom;
 mod codec;
 mod database;
 mod query;
@@ -12,6 +14,8 @@ mod row;
 mod tlv;
 mod writer;
 
+#[cfg(test)]
+mod block_tests;
 #[cfg(test)]
 mod tests;
 
@@ -32,9 +36,10 @@ pub use query::{Filter, LIMIT_MAX, Page, QueryError, Status};
 /// Rows that may wait for the store: two thirds of a second at 50k/s.
 const ROWS_WAITING_MAX: usize = 32 * 1024;
 const MESSAGES_WAITING_MAX: usize = 1024;
-/// A transaction ends after this long, or at this many rows.
+/// A transaction ends after this long, or at this many rows or bytes.
 const COMMIT_MS: u64 = 100;
 const COMMIT_ROWS: usize = 4096;
+const COMMIT_BYTES: usize = 4 << 20;
 
 /// Records come from the rings in their boxes and go on in them.
 #[allow(clippy::vec_box)]

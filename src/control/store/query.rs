@@ -1,15 +1,27 @@
 //! Reading rows back, newest first.
+//!
+//! Summaries say which blocks may hold a row; heads, which rows are wanted; details are read of rows that are returned.
+//! Blocks overlap, because a long stream is stored when it ends under the time when it began: rows are kept in a heap
+//! until no block that is left can hold a newer one than the oldest kept.
 
-use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
-use rusqlite::{Connection, ErrorCode};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension, Row as SqlRow, params};
 use serde::Serialize;
 
-use super::codec;
-use super::database::{TRACE_BITS, id_of, key_of, model_key, trace_key};
+use super::block::{
+    HEAD_BYTES, Head, class_bit, key_of, model_bits, model_hash, outcome_bit, outcome_code, outcome_name,
+};
 use super::row::Row;
+use super::{bloom, codec};
 use crate::telemetry::{Outcome, RequestId};
 
 pub const LIMIT_MAX: usize = 1000;
+
+const CANDIDATES: &str = "SELECT id, last, traces FROM summaries
+    WHERE last >= ?1 AND first < ?2 AND classes & ?3 <> 0 AND outcomes & ?4 <> 0 AND models & ?5 = ?5
+    ORDER BY last DESC";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Status {
@@ -60,92 +72,160 @@ impl From<rusqlite::Error> for QueryError {
 impl Filter {
     pub fn run(&self, reader: &Connection) -> Result<Page, QueryError> {
         let limit = self.limit.clamp(1, LIMIT_MAX);
-        let mut rows = match self.trace_id {
-            Some(trace_id) => self.of_trace(reader, trace_id, limit)?,
-            None => self.select(reader, limit, None)?,
-        };
-        rows.sort_unstable_by_key(|&(key, _)| std::cmp::Reverse(key));
-        rows.truncate(limit);
-        let full = rows.len() == limit;
-        let next = rows.last().filter(|_| full).map(|(key, _)| key.to_string());
+        let found = Search::new(self, limit).run(reader)?;
+        let full = found.len() == limit;
+        let next = found.last().filter(|_| full).map(|row| row.key.to_string());
+        let mut requests = read(reader, found)?;
         // Two names may share a hash.
-        rows.retain(|(_, row)| self.model.as_ref().is_none_or(|model| row.model == *model));
-        Ok(Page { requests: rows.into_iter().map(|(_, row)| row).collect(), next })
-    }
-
-    /// The trace index is sorted within slices: asks each of them.
-    fn of_trace(&self, reader: &Connection, trace_id: [u8; 16], limit: usize) -> rusqlite::Result<Vec<(i64, Row)>> {
-        let whole = super::hex(&trace_id);
-        let mut rows = Vec::new();
-        let mut newest: Option<i64> = reader.query_row("SELECT max(trace) FROM requests", [], |row| row.get(0))?;
-        while let Some(trace) = newest {
-            let slice = trace >> TRACE_BITS;
-            rows.append(&mut self.select(reader, limit, Some(trace_key(slice, trace_id)))?);
-            let below = "SELECT max(trace) FROM requests WHERE trace < ?1";
-            newest = reader.prepare_cached(below)?.query_row([slice << TRACE_BITS], |row| row.get(0))?;
-        }
-        rows.retain(|(_, row)| row.trace_id == whole);
-        Ok(rows)
-    }
-
-    fn select(&self, reader: &Connection, limit: usize, trace: Option<i64>) -> rusqlite::Result<Vec<(i64, Row)>> {
-        let terms = self.terms(trace);
-        let sql = format!("SELECT key, id, detail FROM requests WHERE {terms} ORDER BY key DESC LIMIT {limit}");
-        let mut statement = reader.prepare(&sql)?;
-        let rows = statement.query_map([], |row| {
-            let (Id(id), detail) = (row.get(1)?, row.get_ref(2)?);
-            Ok((row.get(0)?, codec::decode(id.to_string(), detail.as_blob().unwrap_or_default())))
-        })?;
-        rows.collect()
-    }
-
-    /// Numbers and known words only, nothing a client wrote. They stand in the text instead of being bound, because a
-    /// partial index is only used when the text implies its condition.
-    fn terms(&self, trace: Option<i64>) -> String {
-        let mut terms = vec!["1".to_owned()];
-        if let Some(trace) = trace {
-            terms.push(format!("trace = {trace}"));
-        }
-        if let Some(id) = self.id {
-            let (from, to) = (key_of(id.unix_ms()), key_of(id.unix_ms().saturating_add(1)));
-            terms.push(format!("key >= {from} AND key < {to} AND id = x'{:032x}'", id.0));
-        }
-        if let Some(from) = self.from_unix_ms {
-            terms.push(format!("key >= {}", key_of(from)));
-        }
-        if let Some(to) = self.to_unix_ms {
-            terms.push(format!("key < {}", key_of(to.saturating_add(1))));
-        }
-        if let Some(before) = self.before {
-            terms.push(format!("key < {before}"));
-        }
-        if let Some(model) = &self.model {
-            terms.push(format!("model = {}", model_key(model)));
-        }
-        match &self.status {
-            Some(Status::Exact(status)) if *status >= 300 => {
-                terms.push(format!("status / 100 = {} AND status >= 300 AND status = {status}", status / 100));
-            }
-            Some(Status::Exact(status)) => terms.push(format!("status = {status}")),
-            Some(Status::Class(class)) if *class >= 3 => {
-                terms.push(format!("status / 100 = {class} AND status >= 300"));
-            }
-            Some(Status::Class(class)) => terms.push(format!("status / 100 = {class}")),
-            None => {}
-        }
-        match self.outcome {
-            Some(Outcome::Served) => terms.push("outcome = 'served'".to_owned()),
-            Some(other) => terms.push(format!("outcome = '{}' AND outcome <> 'served'", other.as_str())),
-            None => {}
-        }
-        terms.join(" AND ")
+        requests.retain(|row| self.model.as_ref().is_none_or(|model| row.model == *model));
+        Ok(Page { requests, next })
     }
 }
 
-struct Id(RequestId);
+/// A row that was found, and where.
+struct Found {
+    key: i64,
+    block: i64,
+    head: Head,
+}
 
-impl FromSql for Id {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        value.as_blob()?.try_into().map(|bytes| Id(id_of(bytes))).map_err(|_| FromSqlError::InvalidType)
+impl Ord for Found {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.key.cmp(&other.key)
     }
+}
+
+impl PartialOrd for Found {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Found {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+impl Eq for Found {}
+
+struct Search<'a> {
+    filter: &'a Filter,
+    limit: usize,
+    /// Keys from the first up to but not including the second.
+    from: i64,
+    below: i64,
+    model: Option<u64>,
+    outcome: Option<u8>,
+    /// The newest rows so far, the oldest of them on top.
+    kept: BinaryHeap<Reverse<Found>>,
+}
+
+impl<'a> Search<'a> {
+    fn new(filter: &'a Filter, limit: usize) -> Self {
+        let id_ms = filter.id.map(RequestId::unix_ms);
+        let from = [filter.from_unix_ms, id_ms].into_iter().flatten().map(key_of);
+        let below = [filter.to_unix_ms, id_ms].into_iter().flatten().map(|to| key_of(to.saturating_add(1)));
+        Self {
+            filter,
+            limit,
+            from: from.max().unwrap_or(i64::MIN),
+            below: below.chain(filter.before).min().unwrap_or(i64::MAX),
+            model: filter.model.as_deref().map(model_hash),
+            outcome: filter.outcome.map(outcome_code),
+            kept: BinaryHeap::with_capacity(limit + 1),
+        }
+    }
+
+    /// What is kept in the end, newest first.
+    fn run(mut self, reader: &Connection) -> rusqlite::Result<Vec<Found>> {
+        let class = self.filter.status.as_ref().map(|status| match status {
+            Status::Exact(status) => status / 100,
+            Status::Class(class) => *class,
+        });
+        let (classes, outcomes) = (class.map_or(-1, class_bit), self.outcome.map_or(-1, outcome_bit));
+        let mut heads = reader.prepare_cached("SELECT heads FROM blocks WHERE id = ?1")?;
+        let mut summaries = reader.prepare_cached(CANDIDATES)?;
+        let models = self.model.map_or(0, model_bits);
+        let mut blocks = summaries.query(params![self.from, self.below, classes, outcomes, models])?;
+        while let Some(block) = blocks.next()? {
+            if !self.is_wanted(block.get(1)?) {
+                break;
+            }
+            if self.may_hold_trace(block) {
+                self.search_block(&mut heads, block.get(0)?)?;
+            }
+        }
+        Ok(self.kept.into_sorted_vec().into_iter().map(|Reverse(found)| found).collect())
+    }
+
+    fn is_wanted(&self, key: i64) -> bool {
+        self.kept.len() < self.limit || self.kept.peek().is_some_and(|Reverse(oldest)| oldest.key < key)
+    }
+
+    fn may_hold_trace(&self, block: &SqlRow<'_>) -> bool {
+        let holds = |trace_id| {
+            let traces = block.get_ref(2).ok().and_then(|traces| traces.as_blob().ok());
+            traces.is_some_and(|traces| bloom::may_hold(traces, trace_id))
+        };
+        self.filter.trace_id.as_ref().is_none_or(holds)
+    }
+
+    fn search_block(&mut self, heads: &mut CachedStatement<'_>, block: i64) -> rusqlite::Result<()> {
+        let mut rows = heads.query([block])?;
+        let Some(row) = rows.next()? else { return Ok(()) };
+        let heads = row.get_ref(0)?.as_blob().unwrap_or_default();
+        for head in (0..heads.len() / HEAD_BYTES).rev().filter_map(|at| Head::read(heads, at)) {
+            if head.key < self.from || !self.is_wanted(head.key) {
+                break;
+            }
+            if self.matches(&head) {
+                self.kept.push(Reverse(Found { key: head.key, block, head }));
+                if self.kept.len() > self.limit {
+                    self.kept.pop();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn matches(&self, head: &Head) -> bool {
+        let filter = self.filter;
+        head.key < self.below
+            && filter.id.is_none_or(|id| id == head.id)
+            && filter.trace_id.is_none_or(|trace_id| trace_id == head.trace_id)
+            && self.model.is_none_or(|model| model == head.model)
+            && self.outcome.is_none_or(|outcome| outcome == head.outcome)
+            && filter.status.as_ref().is_none_or(|status| match status {
+                Status::Exact(status) => *status == head.status,
+                Status::Class(class) => *class == head.status / 100,
+            })
+    }
+}
+
+/// The rows that were found, in their order. Each block is read once.
+fn read(reader: &Connection, mut found: Vec<Found>) -> rusqlite::Result<Vec<Row>> {
+    found.sort_unstable_by_key(|row| row.block);
+    let mut statement = reader.prepare_cached("SELECT details FROM blocks WHERE id = ?1")?;
+    let mut rows = Vec::with_capacity(found.len());
+    for of_block in found.chunk_by(|a, b| a.block == b.block) {
+        let Some(block) = of_block.first().map(|row| row.block) else { continue };
+        let decode = |row: &SqlRow<'_>| {
+            let details = row.get_ref(0)?.as_blob().unwrap_or_default();
+            rows.extend(of_block.iter().map(|found| (found.key, decode(&found.head, details))));
+            Ok(())
+        };
+        statement.query_row([block], decode).optional()?;
+    }
+    rows.sort_unstable_by_key(|&(key, _)| Reverse(key));
+    Ok(rows.into_iter().map(|(_, row)| row).collect())
+}
+
+fn decode(head: &Head, details: &[u8]) -> Row {
+    let mut row = codec::decode(head.detail(details));
+    row.id = head.id.to_string();
+    row.trace_id = super::hex(&head.trace_id);
+    row.status = head.status.into();
+    outcome_name(head.outcome).clone_into(&mut row.outcome);
+    row
 }

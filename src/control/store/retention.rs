@@ -1,11 +1,11 @@
-//! What is too old, or too much, is deleted: oldest first, in slices.
+//! What is too old, or too much, is deleted: whole blocks, oldest first, in slices.
 
 use rusqlite::{Connection, params};
 
-use super::database::key_of;
+use super::block::key_of;
 
-/// Rows deleted in one transaction; about ten milliseconds.
-const SLICE_ROWS: i64 = 4096;
+/// Blocks deleted in one transaction; a few milliseconds.
+const SLICE_BLOCKS: i64 = 8;
 /// Free pages given back to the file system in one step.
 const VACUUM_PAGES: i64 = 1024;
 
@@ -38,16 +38,18 @@ pub fn step(writer: &mut Connection, limits: Limits) -> rusqlite::Result<bool> {
     Ok(more)
 }
 
-/// Deletes at most a slice of the rows below `key`; true when it was a full one.
+/// Deletes at most a slice of the blocks whose rows are all below `key`; true when it was a full one.
 fn delete_before(writer: &mut Connection, key: i64) -> rusqlite::Result<bool> {
     let transaction = writer.transaction()?;
-    let deleted = transaction
-        .prepare_cached(
-            "DELETE FROM requests WHERE key IN (SELECT key FROM requests WHERE key < ?1 ORDER BY key LIMIT ?2)",
-        )?
-        .execute(params![key, SLICE_ROWS])?;
+    let mut deleted = 0;
+    for table in ["blocks", "summaries"] {
+        let slice = "SELECT id FROM summaries WHERE last < ?1 ORDER BY last LIMIT ?2";
+        deleted = transaction
+            .prepare_cached(&format!("DELETE FROM {table} WHERE id IN ({slice})"))?
+            .execute(params![key, SLICE_BLOCKS])?;
+    }
     transaction.commit()?;
-    Ok(deleted as i64 == SLICE_ROWS)
+    Ok(deleted as i64 == SLICE_BLOCKS)
 }
 
 fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i64> {

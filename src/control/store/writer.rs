@@ -5,9 +5,10 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use super::block::Batch;
 use super::database::{Database, is_broken};
 use super::retention::{self, Limits};
-use super::{COMMIT_MS, COMMIT_ROWS, Message, Rows, Shared};
+use super::{COMMIT_BYTES, COMMIT_MS, COMMIT_ROWS, Message, Rows, Shared};
 
 /// How often age and size are looked at when nothing is over them.
 const RETENTION_EVERY: Duration = Duration::from_secs(10);
@@ -18,7 +19,7 @@ pub struct Writer {
     database: Database,
     shared: Arc<Shared>,
     limits: Limits,
-    waiting: Rows,
+    waiting: Batch,
     commit_at: Option<Instant>,
     retention_at: Instant,
     reported_at: Option<Instant>,
@@ -26,9 +27,8 @@ pub struct Writer {
 
 impl Writer {
     pub fn new(database: Database, shared: Arc<Shared>, limits: Limits) -> Self {
-        let waiting = Rows::with_capacity(COMMIT_ROWS);
         let retention_at = Instant::now();
-        Self { database, shared, limits, waiting, commit_at: None, retention_at, reported_at: None }
+        Self { database, shared, limits, waiting: Batch::new(), commit_at: None, retention_at, reported_at: None }
     }
 
     pub fn run(mut self, receiver: &Receiver<Message>) {
@@ -48,7 +48,7 @@ impl Writer {
                 Err(RecvTimeoutError::Timeout) => {}
             }
             let now = Instant::now();
-            if self.waiting.len() >= COMMIT_ROWS || self.commit_at.is_some_and(|at| at <= now) {
+            if self.commit_at.is_some_and(|at| at <= now) {
                 self.commit();
             }
             if self.retention_at <= now {
@@ -58,15 +58,21 @@ impl Writer {
         self.commit();
     }
 
-    fn add(&mut self, mut rows: Rows) {
-        self.shared.rows_waiting.fetch_sub(rows.len(), Ordering::Relaxed);
-        self.waiting.append(&mut rows);
+    fn add(&mut self, rows: Rows) {
+        for record in rows {
+            self.waiting.push(&record);
+            drop(record);
+            self.shared.rows_waiting.fetch_sub(1, Ordering::Relaxed);
+            if self.waiting.len() >= COMMIT_ROWS || self.waiting.bytes() >= COMMIT_BYTES {
+                self.commit();
+            }
+        }
         self.commit_at.get_or_insert_with(|| Instant::now() + Duration::from_millis(COMMIT_MS));
     }
 
     fn commit(&mut self) {
         self.commit_at = None;
-        if self.waiting.is_empty() {
+        if self.waiting.len() == 0 {
             return;
         }
         let count = self.waiting.len() as u64;
@@ -81,11 +87,11 @@ impl Writer {
     }
 
     fn try_commit(&mut self) -> rusqlite::Result<()> {
-        match self.database.insert(&self.waiting) {
+        match self.database.insert(&mut self.waiting) {
             Err(error) if is_broken(&error) => {
                 tracing::error!(%error, "the request database is broken: starting a new one");
                 self.database.replace()?;
-                self.database.insert(&self.waiting)
+                self.database.insert(&mut self.waiting)
             }
             result => result,
         }
@@ -97,6 +103,10 @@ impl Writer {
             self.report("old request rows could not be deleted", &error);
             false
         });
+        if !more && self.waiting.len() == 0 {
+            self.waiting.shrink();
+            self.database.shrink();
+        }
         self.retention_at = if more { now } else { now + RETENTION_EVERY };
     }
 
