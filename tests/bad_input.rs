@@ -289,7 +289,7 @@ fn methods_and_paths() {
 #[test]
 fn what_does_not_come_is_not_waited_for() {
     for driver in DRIVERS {
-        let limits = "limits: {head_ms: 100, body_idle_ms: 100, keep_alive_idle_ms: 100}\n";
+        let limits = "limits: {head_ms: 400, body_idle_ms: 400, keep_alive_idle_ms: 400}\n";
         let gateway = Gateway::start(driver, &config(&format!("{limits}{MOCK}")));
         for (raw, code) in [
             ("POST /v1/chat/completions HTTP/1.1\r\nhost: g\r\n", "head_timeout"),

@@ -62,7 +62,7 @@ fn a_broken_stream_says_so() {
         ("noterm", "upstream_truncated", "truncated"),
     ];
     for driver in DRIVERS {
-        let gateway = Gateway::start(driver, &config(&format!("limits: {{stream_idle_ms: 300}}\n{MOCK}")));
+        let gateway = Gateway::start(driver, &config(&format!("limits: {{stream_idle_ms: 600}}\n{MOCK}")));
         for path in [CHAT, "/v1/messages", "/v1/responses"] {
             for (fault, code, class) in faults {
                 if fault == "noterm" && path != "/v1/responses" {
@@ -130,7 +130,7 @@ fn no_answer_is_a_bad_gateway() {
             listener.local_addr().expect("address")
         };
         let accounts = format!(
-            "limits: {{upstream_first_byte_ms: 200}}\n{MOCK}{}---\ntype: provider-account/openai\nname: nowhere\nbase_url: http://nowhere.invalid/v1\n",
+            "limits: {{upstream_first_byte_ms: 600}}\n{MOCK}{}---\ntype: provider-account/openai\nname: nowhere\nbase_url: http://nowhere.invalid/v1\n",
             account(refused)
         );
         let gateway = Gateway::start(driver, &config(&accounts));
