@@ -115,10 +115,12 @@ impl<'a> Walk<'a> {
     /// The next key of the object entered last, as it is written; `None` leaves the object.
     #[inline]
     pub fn key(&mut self) -> Option<&'a [u8]> {
-        if self.peek() == b',' {
+        let mut byte = self.peek();
+        if byte == b',' {
             self.at += 1;
+            byte = self.peek();
         }
-        match self.peek() {
+        match byte {
             b'"' => {
                 let key = self.quoted()?;
                 if self.peek() != b':' {
@@ -142,10 +144,12 @@ impl<'a> Walk<'a> {
     /// Whether the array entered last has another item; false leaves the array.
     #[inline]
     pub fn item(&mut self) -> bool {
-        if self.peek() == b',' {
+        let mut byte = self.peek();
+        if byte == b',' {
             self.at += 1;
+            byte = self.peek();
         }
-        match self.peek() {
+        match byte {
             b']' => {
                 self.at += 1;
                 false
