@@ -7,7 +7,8 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use super::client::{Client, NoBytes};
-use super::request::{self, Next, Refusal, head_limits};
+use super::request::{Next, Refusal, head_limits};
+use super::serve;
 use super::state::Shard;
 use crate::http1::{RequestHead, parse_request};
 use crate::runtime::Conn;
@@ -46,13 +47,13 @@ pub fn start(shard: &Rc<Shard>, conn: Conn, peer: SocketAddr) {
     let task = async move {
         // Dropped last: the connection counts until its end, a panic included.
         let _counted = counted;
-        serve(serving, conn, peer).await;
+        run(serving, conn, peer).await;
     };
     let shard = shard.clone();
     crate::runtime::spawn(task, move || shard.count(|counters| counters.panics += 1));
 }
 
-async fn serve(shard: Rc<Shard>, conn: Conn, peer: SocketAddr) {
+async fn run(shard: Rc<Shard>, conn: Conn, peer: SocketAddr) {
     // Whatever is not needed while the connection idles is boxed: ten thousand idle connections pay for every byte.
     let Some(mut client) = Box::pin(open(shard, conn, peer)).await else { return };
     let mut served = 0;
@@ -62,13 +63,13 @@ async fn serve(shard: Rc<Shard>, conn: Conn, peer: SocketAddr) {
             Err(NoHead::Silent) => return,
             Err(NoHead::Refuse(refusal, start_ns)) => {
                 client.shard.count(|counters| counters.protocol_errors += 1);
-                Box::pin(request::refuse_head(&mut client, refusal, start_ns)).await;
+                Box::pin(serve::refuse_head(&mut client, refusal, start_ns)).await;
                 return Box::pin(client.linger()).await;
             }
         };
         served += 1;
         let last = served >= client.shard.snapshot().limits.requests_per_connection_max;
-        match Box::pin(request::serve(&mut client, head, start_ns, last)).await {
+        match Box::pin(serve::request(&mut client, head, start_ns, last)).await {
             Next::KeepAlive if !client.gone => {}
             Next::KeepAlive | Next::Abort => return client.stream.shutdown(),
             // Nothing but a reset: ending the connection first could be read as the end of the answer.

@@ -1,16 +1,15 @@
-//! One request from its head to its record. Each step consumes the proof of the one before, so a path that skips a
-//! check does not compile: `Parsed -> Identified -> Admitted -> Routed -> Sent -> Settled`.
+//! What a request carries through its steps (serve.rs), the record it fills, and how a step says no.
 
 use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::client::Client;
 use super::state::Shard;
-use super::{admit, answer, attempt, relay, upload};
+use super::trace::trace_of;
 use crate::config::{Limits, Snapshot};
-use crate::http1::{HeadLimits, Method, Name, RequestBody, RequestHead, Span};
+use crate::http1::{HeadLimits, Method, Name, RequestBody, RequestHead};
 use crate::meter::Usage;
-use crate::telemetry::{ErrorClass, Face, Outcome, Record, Trace};
+use crate::telemetry::{ErrorClass, Face, Outcome, Record};
 
 /// What the connection does next.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -92,57 +91,8 @@ impl From<Refusal> for Stop {
     }
 }
 
-/// Serves one request whose head lies at the front of the client's inbox. `last`: the connection has served enough.
-pub async fn serve(client: &mut Client, head: RequestHead, start_ns: u64, last: bool) -> Next {
-    let mut request = Request::begin(client, head, start_ns);
-    request.keep_alive &= !last;
-    match run(&mut request, client).await {
-        Ok(next) => next,
-        Err(Stop::Refuse(refusal)) => answer::refuse(&mut request, client, refusal).await,
-        Err(Stop::Silent(outcome)) => {
-            request.record().outcome = outcome;
-            Next::Abort
-        }
-    }
-}
-
-/// Refuses what is not a request: the client is told in the shape of OpenAI's errors, and there is a record of it.
-pub async fn refuse_head(client: &mut Client, refusal: Refusal, start_ns: u64) -> Next {
-    let head = RequestHead {
-        method: Method::Other,
-        method_span: Span::default(),
-        path: Span::default(),
-        query: None,
-        authority: Span::default(),
-        http10: false,
-        fields: Vec::new(),
-        // Whatever follows is not read.
-        body: RequestBody::Length(u64::MAX),
-        keep_alive: false,
-        expect_continue: false,
-        head_bytes: 0,
-    };
-    let mut request = Request::begin(client, head, start_ns);
-    answer::refuse(&mut request, client, refusal).await
-}
-
-async fn run(request: &mut Request, client: &mut Client) -> Result<Next, Stop> {
-    let parsed = request.parse(client)?;
-    let identified = admit::identify(parsed, request, client)?;
-    if request.record().face == Face::Models {
-        return Ok(answer::models(identified, request, client).await);
-    }
-    if upload::is_multipart(request, client) {
-        return upload::run(identified, request, client).await;
-    }
-    let admitted = admit::read(identified, request, client).await?;
-    let routed = admit::route(admitted, request)?;
-    let sent = attempt::run(routed, request, client).await?;
-    Ok(relay::run(sent, request, client).await)
-}
-
 impl Request {
-    fn begin(client: &Client, head: RequestHead, start_ns: u64) -> Self {
+    pub fn begin(client: &Client, head: RequestHead, start_ns: u64) -> Self {
         let shard = client.shard.clone();
         let snapshot = shard.snapshot();
         let buf = client.received();
@@ -222,7 +172,7 @@ impl Request {
         self.keep_alive && self.body_consumed && !self.shard.draining.get()
     }
 
-    fn parse(&mut self, client: &Client) -> Result<Parsed, Refusal> {
+    pub fn parse(&mut self, client: &Client) -> Result<Parsed, Refusal> {
         const HOPS_MAX: u32 = 4;
         let buf = client.received();
         if hops(&self.head, buf) >= HOPS_MAX {
@@ -327,73 +277,4 @@ pub fn hops(head: &RequestHead, buf: &[u8]) -> u32 {
         .find(|field| field.name == Name::TfyOrSluice && field.name_span.of(buf).eq_ignore_ascii_case(b"x-sluice-hop"));
     let value = field.and_then(|field| std::str::from_utf8(field.value.of(buf)).ok());
     value.and_then(|value| value.parse().ok()).unwrap_or(0)
-}
-
-fn trace_of(shard: &Shard, head: &RequestHead, buf: &[u8]) -> Trace {
-    let span_id = shard.random_bytes();
-    match head.value(Name::Traceparent, buf).and_then(parse_traceparent) {
-        Some((trace_id, parent, flags)) => Trace {
-            trace_id,
-            span_id,
-            parent_span_id: Some(parent),
-            flags,
-            state: head.value(Name::Tracestate, buf).map(|state| String::from_utf8_lossy(state).into()),
-        },
-        None => Trace { trace_id: shard.random_bytes(), span_id, parent_span_id: None, flags: 1, state: None },
-    }
-}
-
-/// `00-TRACEID-SPANID-FLAGS` (W3C Trace Context, traceparent). Later versions may be longer after another dash.
-fn parse_traceparent(value: &[u8]) -> Option<([u8; 16], [u8; 8], u8)> {
-    let fixed = value.get(..55)?;
-    let version = unhex::<1>(&fixed[..2])?[0];
-    let longer = value.len() > 55;
-    if version == 0xff || (version == 0 && longer) || (longer && value[55] != b'-') {
-        return None;
-    }
-    if fixed[2] != b'-' || fixed[35] != b'-' || fixed[52] != b'-' {
-        return None;
-    }
-    let trace_id = unhex::<16>(&fixed[3..35])?;
-    let span_id = unhex::<8>(&fixed[36..52])?;
-    let flags = unhex::<1>(&fixed[53..55])?[0];
-    (trace_id != [0; 16] && span_id != [0; 8]).then_some((trace_id, span_id, flags))
-}
-
-/// Lower-case hex only, as the specification demands.
-fn unhex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
-    let digit = |byte: u8| match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
-    };
-    let mut bytes = [0; N];
-    for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-    }
-    Some(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_traceparent_is_continued_only_when_it_is_valid() {
-        let good = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        let (trace_id, span_id, flags) = parse_traceparent(good).expect("valid");
-        assert_eq!((trace_id[0], span_id[7], flags), (0x4b, 0xb7, 1));
-        for bad in [
-            &b"00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01"[..],
-            b"00-00000000000000000000000000000000-00f067aa0ba902b7-01",
-            b"00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
-            b"ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
-            b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x",
-            b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
-            b"",
-        ] {
-            assert_eq!(parse_traceparent(bad), None, "{}", String::from_utf8_lossy(bad));
-        }
-        assert!(parse_traceparent(b"01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more").is_some());
-    }
 }
