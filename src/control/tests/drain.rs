@@ -21,7 +21,7 @@ fn what_ends_during_a_drain_is_still_recorded() {
     let World { core, dir, .. } = world;
     assert_eq!(core.join().expect("the core ends"), 0);
     let rows = rusqlite::Connection::open(dir.path().join("data/requests.db"))
-        .and_then(|database| database.query_row("SELECT count(*) FROM requests", [], |row| row.get::<_, i64>(0)));
+        .and_then(|database| database.query_row("SELECT sum(rows) FROM summaries", [], |row| row.get::<_, i64>(0)));
     assert_eq!(rows, Ok(2));
 }
 
