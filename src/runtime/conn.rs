@@ -41,25 +41,31 @@ struct Operations {
     slot: Rc<Slot>,
     engine: Pin<Box<dyn Future<Output = ()>>>,
     under_way: bool,
+    /// Completing wakes nobody.
+    lazy: bool,
 }
 
 impl Operations {
     fn new<F: Future<Output = ()> + 'static>(engine: impl FnOnce(Rc<Slot>) -> F) -> Self {
         let slot = Rc::new(Slot::default());
-        Self { engine: Box::pin(engine(slot.clone())), slot, under_way: false }
+        Self { engine: Box::pin(engine(slot.clone())), slot, under_way: false, lazy: false }
     }
 
     fn post(&mut self, buf: Buf) {
         debug_assert!(!self.under_way, "one operation at a time");
         self.slot.posted.set(Some(buf));
         self.under_way = true;
+        self.lazy = false;
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Completion> {
         if !self.under_way {
             return Poll::Pending;
         }
-        let _never_ends = self.engine.as_mut().poll(cx);
+        let _never_ends = match self.lazy {
+            true => self.engine.as_mut().poll(&mut Context::from_waker(Waker::noop())),
+            false => self.engine.as_mut().poll(cx),
+        };
         match self.slot.completed.take() {
             Some(completion) => {
                 self.under_way = false;
@@ -151,6 +157,21 @@ impl Conn {
     /// at once, by a call of its own, was measured and costs a fifth more per request, because the peer wakes for each.
     pub fn post_send(&mut self, buf: Buf) {
         self.send.post(buf);
+    }
+
+    /// The same for an owner who will be woken by something else: that the send has completed is seen at its next poll. A
+    /// small send into an empty socket completes at once, and waking for it would double the wake-ups of a stream. Should
+    /// it not complete, [`Conn::watch_send`] must follow within a moment.
+    pub fn post_send_lazily(&mut self, buf: Buf) {
+        const LAZY_BYTES_MAX: usize = 4096;
+        let small = buf.len() <= LAZY_BYTES_MAX;
+        self.send.post(buf);
+        self.send.lazy = small;
+    }
+
+    /// From its next poll on, the send under way wakes its owner.
+    pub fn watch_send(&mut self) {
+        self.send.lazy = false;
     }
 
     pub fn is_sending(&self) -> bool {

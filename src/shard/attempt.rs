@@ -108,7 +108,7 @@ async fn exchange(
     let mut fresh_only = false;
     loop {
         let mut upstream = open(request, client, account, fresh_only).await?;
-        upstream.stream.post_send(buf);
+        upstream.stream.post_send_lazily(buf);
         let waited = await_head(request, client, &mut upstream).await;
         match waited {
             Ok(head) => {
@@ -190,7 +190,9 @@ pub async fn await_head(
 ) -> Result<ResponseHead, NoHead> {
     let limits = request.snapshot.limits;
     let head_limits = head_limits(&limits);
-    client.deadline.set_ms(limits.upstream_first_byte_ms);
+    // Until the request has left the deadline is a nudge: a small one leaves by itself and wakes nobody.
+    let mut nudged = !upstream.stream.is_sending();
+    client.deadline.set_ms(if nudged { limits.upstream_first_byte_ms } else { 0 });
     let mut informational = 0;
     loop {
         let clean = upstream.received().is_empty() && informational == 0;
@@ -202,6 +204,7 @@ pub async fn await_head(
             if let Poll::Ready((_, buf)) = upstream.stream.poll_send(cx) {
                 // A send that fails is followed by a receive that says why.
                 upstream.unsent = Some(buf);
+                nudged = true;
                 client.deadline.set_ms(limits.upstream_first_byte_ms);
             }
             if let Poll::Ready((result, buf)) = upstream.stream.poll_receive(cx) {
@@ -211,8 +214,15 @@ pub async fn await_head(
             if client.poll_gone(cx) {
                 return Poll::Ready(Err(ErrorClass::ClientGone));
             }
-            if client.deadline.expired(cx) {
+            if client.deadline.expired(cx) && nudged {
                 return Poll::Ready(Err(ErrorClass::FirstByteTimeout));
+            }
+            if !nudged && client.deadline.expired(cx) {
+                nudged = true;
+                upstream.stream.watch_send();
+                client.deadline.set_ms(limits.upstream_first_byte_ms);
+                // Polled once more, so that the send knows whom to wake.
+                cx.waker().wake_by_ref();
             }
             Poll::Pending
         })

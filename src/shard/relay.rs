@@ -113,6 +113,8 @@ impl Relay {
         let total_at_ms = client.deadline.after_ms(limits.total_ms);
         let mut idle_at_ms = client.deadline.after_ms(limits.stream_idle_ms);
         let mut send_at_ms = u64::MAX;
+        // When a send that was to complete by itself is looked after.
+        let mut nudge_at_ms = u64::MAX;
         let mut room = STREAM_BYTES;
         if let Some(mut first) = self.upstream.inbox.take() {
             self.process(&mut first, request);
@@ -123,11 +125,19 @@ impl Relay {
                 match self.next_send(request) {
                     Some(buf) => {
                         send_at_ms = client.deadline.after_ms(send_ms(buf.len(), limits.client_bytes_per_s_min));
-                        client.stream.post_send(buf);
+                        nudge_at_ms = u64::MAX;
+                        if self.end.is_some() {
+                            client.stream.post_send(buf);
+                        } else {
+                            client.stream.post_send_lazily(buf);
+                            nudge_at_ms = client.deadline.after_ms(0);
+                        }
                     }
                     None if self.end.is_some() => return Ok(()),
-                    None => send_at_ms = u64::MAX,
+                    None => (send_at_ms, nudge_at_ms) = (u64::MAX, u64::MAX),
                 }
+            } else if self.end.is_some() {
+                client.stream.watch_send();
             }
             let waiting = self.waiting.as_ref().map_or(0, Buf::len);
             let reading = self.end.is_none() && waiting < limits.client_pending_bytes_max;
@@ -140,7 +150,7 @@ impl Relay {
             }
             // Once the end is known only the client's pace counts.
             let over_at_ms = if self.end.is_some() { u64::MAX } else { idle_at_ms.min(total_at_ms) };
-            client.deadline.set_at_ms(over_at_ms.min(send_at_ms));
+            client.deadline.set_at_ms(over_at_ms.min(send_at_ms).min(nudge_at_ms));
             match self.turn(client, &request.shard.buffers).await {
                 Turn::Sent => {
                     if reading || self.end.is_none() {
@@ -153,6 +163,11 @@ impl Relay {
                 }
                 Turn::Failed(ErrorClass::TotalTimeout) => {
                     let now_ms = client.deadline.now_ms();
+                    if nudge_at_ms <= now_ms && over_at_ms.min(send_at_ms) > now_ms {
+                        client.stream.watch_send();
+                        nudge_at_ms = u64::MAX;
+                        continue;
+                    }
                     // A drain that waits no longer lets every deadline pass, again and again.
                     if send_at_ms <= now_ms || self.end.is_some() {
                         return Err(ErrorClass::ClientStalled);

@@ -60,6 +60,7 @@ impl Upstream {
     pub async fn take_back(&mut self) -> Option<Buf> {
         if self.stream.is_sending() {
             self.stream.shutdown();
+            self.stream.watch_send();
             let (_, buf) = poll_fn(|cx| self.stream.poll_send(cx)).await;
             self.unsent = Some(buf);
         }

@@ -98,6 +98,21 @@ impl Stream {
         }
     }
 
+    /// See [`Conn::post_send_lazily`]. TLS has more to do when a send completes.
+    pub fn post_send_lazily(&mut self, buf: Buf) {
+        match self {
+            Stream::Plain(conn) => conn.post_send_lazily(buf),
+            Stream::Tls(_) => self.post_send(buf),
+        }
+    }
+
+    /// See [`Conn::watch_send`].
+    pub fn watch_send(&mut self) {
+        if let Stream::Plain(conn) = self {
+            conn.watch_send();
+        }
+    }
+
     pub fn is_sending(&self) -> bool {
         match self {
             Stream::Plain(conn) => conn.is_sending(),
