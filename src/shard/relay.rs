@@ -45,12 +45,20 @@ pub async fn run(sent: Sent, request: &mut Request, client: &mut Client) -> Next
     let decoder = BodyDecoder::response(head.body, request.snapshot.limits.trailer_bytes_max);
     let wire = Wire::of(request.record().face);
     let family = request.record().attempts.last().map_or(Family::Unknown, |last| meter::family(&last.target.model_id));
-    let reading = Reading::new(family);
-    let reader = Reader::new(wire, reading, &head, decoder, is_sse, readable, hide_usage);
-    let mut relay =
-        Relay { upstream, reader, framing, is_sse, head: Some(out), waiting: None, end: None, held, ended: false };
+    let mut reader = Reader::new(wire, Reading::new(family), &head, decoder, is_sse, readable, hide_usage);
+    let mut relay = Relay {
+        upstream,
+        reader: &mut reader,
+        framing,
+        is_sse,
+        head: Some(out),
+        waiting: None,
+        end: None,
+        held,
+        ended: false,
+    };
     let delivered = relay.pump(request, client).await;
-    let Relay { upstream, reader, end, .. } = relay;
+    let Relay { upstream, end, .. } = relay;
 
     // A provider may answer before it has the whole request: what it reads next would be the rest of that.
     let sent_whole = request.body_consumed && !upstream.stream.is_sending();
@@ -72,7 +80,7 @@ pub async fn run(sent: Sent, request: &mut Request, client: &mut Client) -> Next
         (Ok(()), Some(End::Complete)) if reader.reading.error.is_none() => Outcome::Served,
         _ => Outcome::Truncated,
     };
-    settle::usage(request, reader.reading, family, text_bytes, head.status);
+    settle::usage(request, &mut reader.reading, family, text_bytes, head.status);
     match (delivered, end) {
         (Ok(()), Some(End::Complete)) if keep_alive => Next::KeepAlive,
         (Ok(()), Some(End::Complete)) => Next::Close,
@@ -85,9 +93,9 @@ fn has_prefix(value: &[u8], prefix: &[u8]) -> bool {
     value.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
-struct Relay {
+struct Relay<'a> {
     upstream: Upstream,
-    reader: Reader,
+    reader: &'a mut Reader,
     framing: Framing,
     is_sse: bool,
     /// The answer's head, until it leaves with the first content.
@@ -106,7 +114,7 @@ enum Turn {
     Failed(ErrorClass),
 }
 
-impl Relay {
+impl Relay<'_> {
     /// Until all is delivered. The error is the client's: it left, or it stopped reading.
     async fn pump(&mut self, request: &mut Request, client: &mut Client) -> Result<(), ErrorClass> {
         let limits = request.snapshot.limits;

@@ -15,7 +15,7 @@ pub fn error_of(api: Api, status: u16, body: &[u8]) -> Option<ErrorClass> {
 }
 
 /// Puts the usage into the record: as reported, else counted from what was delivered, else estimated.
-pub fn usage(request: &mut Request, mut reading: Reading, family: Family, text_bytes: u64, status: u16) {
+pub fn usage(request: &mut Request, reading: &mut Reading, family: Family, text_bytes: u64, status: u16) {
     let record = request.record();
     record.finish_reason = reading.finish_reason.take();
     record.response_id = reading.response_id.take();
@@ -25,7 +25,7 @@ pub fn usage(request: &mut Request, mut reading: Reading, family: Family, text_b
     }
     let input_estimate = meter::estimate_tokens_of_bytes(text_bytes);
     if reading.usage.source != UsageSource::Reported && reading.delivered.needs_tokenizer(family) {
-        return count_later(request, reading, input_estimate);
+        return count_later(request, std::mem::take(reading), input_estimate);
     }
     set(record, reading.settle(input_estimate));
 }
