@@ -109,6 +109,9 @@ fn otlp(out: &mut String, signal: &str, target: &OtlpTarget) -> std::fmt::Result
     if let Some(ca) = &target.ca {
         write!(out, ", ca: {}", quoted(&ca.to_string_lossy()))?;
     }
+    if let Some((certificate, _)) = &target.identity {
+        write!(out, ", client certificate: {}", quoted(&certificate.to_string_lossy()))?;
+    }
     writeln!(out, "}}")
 }
 

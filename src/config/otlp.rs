@@ -133,8 +133,36 @@ pub(super) fn target(reader: &mut Reader<'_>, signal: Signal, document: &Documen
         reader.depends_on(&path);
         Some(path)
     });
+    let identity = identity(reader, variable(reader, "CLIENT_CERTIFICATE"), variable(reader, "CLIENT_KEY"));
     let timeout_ms = timeout_ms.unwrap_or(TIMEOUT_MS);
-    Some(OtlpTarget { url, protocol, headers, gzip: gzip.unwrap_or(false), timeout_ms, ca })
+    Some(OtlpTarget { url, protocol, headers, gzip: gzip.unwrap_or(false), timeout_ms, ca, identity })
+}
+
+/// The certificate this gateway shows, and its key: neither is of use alone.
+fn identity(
+    reader: &mut Reader<'_>,
+    certificate: Option<(String, String)>,
+    key: Option<(String, String)>,
+) -> Option<(PathBuf, PathBuf)> {
+    let (certificate, key) = match (certificate, key) {
+        (None, None) => return None,
+        (Some(certificate), Some(key)) => (certificate, key),
+        (Some((name, _)), None) => {
+            reader.variable_fault(&name, &format!("expected `{}` beside it", name.replace("_CERTIFICATE", "_KEY")));
+            return None;
+        }
+        (None, Some((name, _))) => {
+            reader.variable_fault(&name, &format!("expected `{}` beside it", name.replace("_KEY", "_CERTIFICATE")));
+            return None;
+        }
+    };
+    let mut file = |(name, path): (String, String)| {
+        let path = PathBuf::from(path);
+        readable(&path).unwrap_or_else(|message| reader.variable_fault(&name, &message));
+        reader.depends_on(&path);
+        path
+    };
+    Some((file(certificate), file(key)))
 }
 
 /// `None`: switched off. `Some(true)`: asked for even without an endpoint.
@@ -196,7 +224,10 @@ fn from_variable(
     protocol: OtlpProtocol,
     signal: Signal,
 ) -> Option<String> {
-    let Some(url) = Url::parse(text) else {
+    // gRPC endpoints may come without a scheme: then `..._INSECURE` says whether TLS is left out (OTLP exporter spec).
+    let bare = protocol == OtlpProtocol::Grpc && !text.contains("://");
+    let scheme = if bare && insecure(reader, signal) { "http://" } else { "https://" };
+    let Some(url) = (if bare { Url::parse(&format!("{scheme}{text}")) } else { Url::parse(text) }) else {
         reader.variable_fault(name, &format!("expected {}", url::EXPECTED));
         return None;
     };
@@ -205,6 +236,12 @@ fn from_variable(
     }
     let path = if url.path.is_empty() { "/" } else { &url.path };
     Some(format!("{}{path}", url.origin()))
+}
+
+fn insecure(reader: &Reader<'_>, signal: Signal) -> bool {
+    let own = format!("OTEL_EXPORTER_OTLP_{}_INSECURE", signal.upper());
+    let found = reader.env.get(&own).or_else(|| reader.env.get("OTEL_EXPORTER_OTLP_INSECURE"));
+    found.is_some_and(|text| text.eq_ignore_ascii_case("true"))
 }
 
 fn headers(reader: &mut Reader<'_>, (name, text): (String, String)) -> Option<Vec<(String, Secret)>> {

@@ -119,6 +119,8 @@ pub struct OtlpTarget {
     pub timeout_ms: u64,
     /// PEM of an additional root.
     pub ca: Option<PathBuf>,
+    /// PEM files of this gateway's own certificate chain and its key, for receivers that ask for one.
+    pub identity: Option<(PathBuf, PathBuf)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

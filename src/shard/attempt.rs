@@ -214,10 +214,10 @@ pub async fn await_head(
             if client.poll_gone(cx) {
                 return Poll::Ready(Err(ErrorClass::ClientGone));
             }
-            if client.deadline.expired(cx) && nudged {
-                return Poll::Ready(Err(ErrorClass::FirstByteTimeout));
-            }
-            if !nudged && client.deadline.expired(cx) {
+            if client.deadline.expired(cx) {
+                if nudged {
+                    return Poll::Ready(Err(ErrorClass::FirstByteTimeout));
+                }
                 nudged = true;
                 upstream.stream.watch_send();
                 client.deadline.set_ms(limits.upstream_first_byte_ms);

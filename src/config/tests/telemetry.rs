@@ -39,6 +39,30 @@ fn the_general_endpoint_is_a_base_and_a_signals_own_is_used_as_it_is() {
 }
 
 #[test]
+fn a_grpc_endpoint_without_a_scheme_is_tls_unless_it_is_said_to_be_insecure() {
+    let grpc = ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc");
+    let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317");
+    assert_eq!(url(&telemetry("", &[grpc, endpoint]).traces), Some("https://collector:4317"));
+    let variables = [grpc, endpoint, ("OTEL_EXPORTER_OTLP_TRACES_INSECURE", "true")];
+    let found = telemetry("", &variables);
+    let both = (url(&found.traces), url(&found.metrics));
+    assert_eq!(both, (Some("http://collector:4317"), Some("https://collector:4317")));
+}
+
+#[test]
+fn a_client_certificate_comes_with_its_key() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector:4318");
+    let certificate = ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", file);
+    let found = telemetry("", &[endpoint, certificate, ("OTEL_EXPORTER_OTLP_CLIENT_KEY", file)]);
+    assert_eq!(found.traces.expect("pushed").identity, Some((file.into(), file.into())));
+    let faults = refused("type: sluice\nname: a\n", &[endpoint, certificate]);
+    let expected =
+        "environment: OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: expected `OTEL_EXPORTER_OTLP_CLIENT_KEY` beside it";
+    assert_eq!(faults, [expected]);
+}
+
+#[test]
 fn the_document_wins_over_variables_key_by_key() {
     let document = "telemetry: {otlp: {endpoint: \"http://doc:4318\", compression: none}, service_name: doc, \
                     resource_attributes: {team: doc}, metadata_labels: [doc]}";

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,8 +16,8 @@ use hyper::{Request, Response};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::answer::{self, Answer};
 use crate::config::{OtlpProtocol, OtlpTarget};
@@ -179,7 +180,13 @@ fn tls_config(target: &OtlpTarget, tls: bool) -> Result<rustls::ClientConfig, St
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    Ok(builder.map_err(|error| error.to_string())?.with_root_certificates(roots).with_no_client_auth())
+    let builder = builder.map_err(|error| error.to_string())?.with_root_certificates(roots);
+    let Some((certificate, key)) = &target.identity else { return Ok(builder.with_no_client_auth()) };
+    let unusable = |path: &Path| format!("{}: not usable as a client certificate or its key", path.display());
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect);
+    let chain = chain.map_err(|_| unusable(certificate))?;
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|_| unusable(key))?;
+    builder.with_client_auth_cert(chain, private).map_err(|_| unusable(certificate))
 }
 
 /// Level 1: level 6 costs three times as much for a sixth less.

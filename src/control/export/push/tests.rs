@@ -103,6 +103,7 @@ fn to(url: &str) -> OtlpTarget {
         gzip: false,
         timeout_ms: 10_000,
         ca: None,
+        identity: None,
     }
 }
 
@@ -289,7 +290,9 @@ async fn settings_that_cannot_work_are_refused_without_showing_secrets() {
     let headers = vec![("x-key".into(), Secret::new("s3cret\n".into()))];
     let said = why(OtlpTarget { headers, ..target.clone() });
     assert!(said.contains("x-key") && !said.contains("s3cret"), "{said}");
-    assert!(why(OtlpTarget { ca: Some("/nonexistent/ca.pem".into()), ..target }).contains("ca.pem"));
+    assert!(why(OtlpTarget { ca: Some("/nonexistent/ca.pem".into()), ..target.clone() }).contains("ca.pem"));
+    let identity = Some(("/nonexistent/own.pem".into(), "/nonexistent/own.key".into()));
+    assert!(why(OtlpTarget { identity, ..target }).contains("own.pem"));
 }
 
 /// A gRPC server as small as can be: takes unary calls, answers with the next status in its trailers.
