@@ -186,7 +186,7 @@ impl Default for Limits {
             client_pending_bytes_max: 64 * 1024,
             shard_buffer_bytes_max: 1 << 30,
             upstream_idle_ms: 55_000,
-            upstream_idle_per_host_max: 1024,
+            upstream_idle_per_host_max: 256,
             upstream_per_shard_max: 16 * 1024,
             upstream_max_age_ms: 10 * 60 * 1000,
             drain_ms: 5 * 60 * 1000,

@@ -373,7 +373,10 @@ fn listen_to_signals(sender: &mpsc::Sender<Event>) -> io::Result<()> {
     Ok(())
 }
 
-/// Records of the present second, to know when a burst is over.
+/// The tick that [`Quiet`] counts in.
+const BURST_TICK: Duration = Duration::from_millis(50);
+
+/// Records of the present tick, to know when a burst is over.
 struct Burst {
     quiet: Quiet,
     records: u64,
@@ -383,7 +386,7 @@ struct Burst {
 impl Burst {
     fn add(&mut self, records: usize, now: Instant) {
         self.records += records as u64;
-        if now.duration_since(self.since) < Duration::from_secs(1) {
+        if now.duration_since(self.since) < BURST_TICK {
             return;
         }
         if self.quiet.begins(std::mem::take(&mut self.records)) {

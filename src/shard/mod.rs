@@ -122,13 +122,13 @@ impl Main {
             self.take_messages();
             shard.flush();
             shard.promised.iter().for_each(|promised| promised.set(0));
+            if quiet.begins(shard.finished.replace(0)) {
+                runtime::give_back_memory();
+            }
             if ticks.is_multiple_of(SWEEP_TICKS) {
                 shard.clock.anchor();
                 let closed = shard.pools.sweep(now_ms, &shard.snapshot().limits);
                 shard.count(|counters| counters.upstream_idle_closed += closed);
-                if quiet.begins(shard.finished.replace(0)) {
-                    runtime::give_back_memory();
-                }
             }
             if shard.draining.get() && self.is_drained(now_ms) {
                 break;

@@ -115,7 +115,7 @@ impl Pools {
         taken
     }
 
-    /// Puts a connection back. It must have a receive posted. The oldest one makes room where the stack is full.
+    /// Puts a connection back. It must have a receive posted. Where the stack is full it is closed.
     pub fn give(&self, pool: usize, mut idle: Idle, now_ms: u64, limits: &Limits) {
         debug_assert!(idle.stream.is_receiving());
         // Hands the receive to the driver; a connection that has already ended is not kept.
@@ -125,10 +125,9 @@ impl Pools {
         idle.idle_since_ms = now_ms;
         let mut pools = self.pools.borrow_mut();
         let Some(pool) = pools.get_mut(pool) else { return };
-        if pool.idle.len() >= limits.upstream_idle_per_host_max {
-            pool.idle.remove(0);
+        if pool.idle.len() < limits.upstream_idle_per_host_max {
+            pool.idle.push(idle);
         }
-        pool.idle.push(idle);
     }
 
     /// Closes what has ended or grown old. Called about once a second.
