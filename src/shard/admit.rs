@@ -247,7 +247,7 @@ fn close_gap(inbox: Option<&mut Buf>, decoded: usize, raw: usize) {
     }
 }
 
-fn too_large(limit: u64) -> Refusal {
+pub fn too_large(limit: u64) -> Refusal {
     Refusal::new(413, "body_too_large", format!("The body is larger than the {limit} bytes this gateway takes."))
 }
 

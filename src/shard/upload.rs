@@ -36,7 +36,7 @@ pub async fn run(identified: Identified, request: &mut Request, client: &mut Cli
     if let RequestBody::Length(length) = request.head.body
         && length > limits.request_body_bytes_max
     {
-        return Err(too_large(limits.request_body_bytes_max).into());
+        return Err(admit::too_large(limits.request_body_bytes_max).into());
     }
     let received = client.received();
     let Some(boundary) = request.head.value(Name::ContentType, received).and_then(boundary).map(<[u8]>::to_vec) else {
@@ -192,10 +192,6 @@ async fn receive(request: &mut Request, client: &mut Client) -> Result<(), Stop>
     }
 }
 
-fn too_large(limit: u64) -> Refusal {
-    Refusal::new(413, "body_too_large", format!("The body is larger than the {limit} bytes this gateway takes."))
-}
-
 impl Incoming {
     /// Moves decoded content out of the inbox.
     fn take(&mut self, client: &mut Client, out: &mut Vec<u8>) -> Result<(), Refusal> {
@@ -212,7 +208,7 @@ impl Incoming {
             self.bytes += step.content.len() as u64;
             client.consume(step.consumed);
             if self.bytes > self.bytes_max {
-                return Err(too_large(self.bytes_max));
+                return Err(admit::too_large(self.bytes_max));
             }
             if step.consumed == 0 {
                 break;
