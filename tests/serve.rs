@@ -47,3 +47,17 @@ fn pipelined_requests_are_answered_in_order() {
         assert_eq!(gateway.metric("sluice_upstream_connects_total"), 1.0);
     }
 }
+
+/// Scenario: an integration says what its models do.
+/// Guarantees: the list of models shows it, and says nothing for a model that says nothing.
+#[test]
+fn the_list_of_models_shows_their_types() {
+    let more = "---\ntype: provider-account/openai\nname: up\nbase_url: http://127.0.0.1:9/v1\nintegrations:\n  \
+                - {name: a, model_types: [chat, embedding]}\n  - {name: b}\n";
+    let gateway = Gateway::start(DRIVERS[0], &config(more));
+    let mut connection = Connection::open(gateway.address);
+    connection.send(b"GET /v1/models HTTP/1.1\r\nhost: gateway\r\n\r\n");
+    let list = connection.response().json();
+    assert_eq!(list["data"][0]["model_types"], serde_json::json!(["chat", "embedding"]));
+    assert_eq!((list["data"][1]["id"].as_str(), list["data"][1].get("model_types")), (Some("up/b"), None));
+}

@@ -154,7 +154,7 @@ impl Conn {
     }
 
     /// Starts to send all of `buf`. There must be no send under way. It leaves with everything else of this turn: sending
-    /// at once, by a call of its own, was measured and costs a fifth more per request, because the peer wakes for each.
+    /// at once, by a call of its own, was measured and costs a tenth more per request, or worse, because the peer wakes for each.
     pub fn post_send(&mut self, buf: Buf) {
         self.send.post(buf);
     }

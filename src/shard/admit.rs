@@ -319,17 +319,29 @@ fn refuse_model(model: &str, unresolved: Unresolved) -> Refusal {
     }
 }
 
-/// The models of the caller's own, for GET /v1/models: names as they are called.
-pub fn visible_models(identified: &Identified, request: &Request) -> Vec<(String, String)> {
+/// A model of the caller's own, for GET /v1/models.
+pub struct VisibleModel<'a> {
+    /// As it is called: `account/model`.
+    pub id: String,
+    pub owner: &'a str,
+    /// As its integration says.
+    pub types: &'a [String],
+}
+
+pub fn visible_models<'a>(identified: &Identified, request: &'a Request) -> Vec<VisibleModel<'a>> {
     let snapshot = &request.snapshot;
     let account = identified.account.and_then(|index| snapshot.virtual_accounts.get(index));
-    let mut models: Vec<(String, String)> = snapshot
+    let mut models: Vec<VisibleModel<'a>> = snapshot
         .accounts
         .iter()
         .flat_map(|served| served.models.keys().map(move |model| (served, model)))
         .filter(|(served, model)| account.is_none_or(|account| permits(&account.permissions, &served.name, model)))
-        .map(|(served, model)| (format!("{}/{model}", served.name), served.provider.clone()))
+        .map(|(served, model)| VisibleModel {
+            id: format!("{}/{model}", served.name),
+            owner: &served.provider,
+            types: served.model_types.get(model).map_or(&[], Vec::as_slice),
+        })
         .collect();
-    models.sort();
+    models.sort_by(|a, b| a.id.cmp(&b.id));
     models
 }

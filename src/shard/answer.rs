@@ -36,13 +36,18 @@ pub async fn models(identified: Identified, request: &mut Request, client: &mut 
     let models = visible_models(&identified, request);
     let data: Vec<serde_json::Value> = models
         .iter()
-        .map(|(id, owner)| {
-            serde_json::json!({"id": id, "object": "model", "type": "model", "display_name": id, "owned_by": owner,
-                "created": CREATED_UNIX_S, "created_at": CREATED_AT})
+        .map(|model| {
+            let (id, owner, types) = (&model.id, model.owner, model.types);
+            let mut entry = serde_json::json!({"id": id, "object": "model", "type": "model", "display_name": id,
+                "owned_by": owner, "created": CREATED_UNIX_S, "created_at": CREATED_AT});
+            if !types.is_empty() {
+                entry["model_types"] = types.into();
+            }
+            entry
         })
         .collect();
     let list = serde_json::json!({"object": "list", "data": data, "has_more": false,
-        "first_id": models.first().map(|(id, _)| id), "last_id": models.last().map(|(id, _)| id)});
+        "first_id": models.first().map(|model| &model.id), "last_id": models.last().map(|model| &model.id)});
     request.record().outcome = Outcome::Served;
     send(request, client, 200, "application/json", list.to_string().into_bytes(), |_| {}).await
 }
