@@ -6,10 +6,9 @@ use std::sync::Arc;
 use super::kinds::Kind;
 use super::read::{Fields, NAME, Reader, is_name};
 use super::secret::is_field_value;
-use super::snapshot::{Account, Api, Secret, Upstream};
+use super::snapshot::{Account, Api, Credential, OnUnsupported, Paths, Secret, Upstream};
 use super::tree::Node;
 use super::url::Url;
-use crate::telemetry::Target;
 use crate::tls::config::ClientConfigs;
 
 const KEYS: [&str; 8] =
@@ -44,7 +43,7 @@ pub(super) fn read(
     // `ask_usage` would do nothing for Anthropic, whose streams always report usage.
     let keys = match kind.api {
         Api::Anthropic => &KEYS[..7],
-        Api::OpenAi | Api::Mock => &KEYS[..],
+        _ => &KEYS[..],
     };
     let fields = reader.fields(node, "a provider account", keys)?;
     reader.need(fields, "a provider account", &["name"]);
@@ -62,7 +61,11 @@ pub(super) fn read(
         provider: kind.provider.to_owned(),
         api: kind.api,
         upstream,
-        key: None,
+        paths: Paths::Plain,
+        credential: Credential::None,
+        region: None,
+        on_unsupported: OnUnsupported::Refuse,
+        speaks_responses: true,
         headers: Vec::new(),
         models: HashMap::new(),
         model_types: HashMap::new(),
@@ -70,7 +73,7 @@ pub(super) fn read(
         ask_usage,
     };
     match auth {
-        Some(Auth::Key(key)) => account.key = Some(key),
+        Some(Auth::Key(key)) => account.credential = Credential::Key(key),
         Some(Auth::Header(value)) => headers.push(("authorization".to_owned(), value)),
         None => {}
     }
@@ -81,7 +84,7 @@ pub(super) fn read(
     if kind.api == Api::Mock && account.pass_any_model {
         // Listed under the names it knows; it answers to every other as well.
         for model in loadtest::mock::MODELS {
-            account.models.insert((*model).to_owned(), target(&account, model, model));
+            account.models.insert((*model).to_owned(), Arc::new(account.target(model, model)));
         }
     }
     Some(account)
@@ -227,7 +230,7 @@ fn integration(reader: &mut Reader<'_>, node: &Node, kind: &Kind, account: &mut 
         reader.fault(fields.line_of("name"), format!("an integration named `{name}` is already in this account"));
         return;
     }
-    let target = target(account, &name, model_id.as_deref().unwrap_or(&name));
+    let target = Arc::new(account.target(&name, model_id.as_deref().unwrap_or(&name)));
     if !types.is_empty() {
         account.model_types.insert(name.clone(), types);
     }
@@ -236,18 +239,6 @@ fn integration(reader: &mut Reader<'_>, node: &Node, kind: &Kind, account: &mut 
 
 fn is_model(text: &str) -> bool {
     (1..=256).contains(&text.chars().count()) && !text.chars().any(|c| c.is_whitespace() || c.is_control())
-}
-
-fn target(account: &Account, model: &str, model_id: &str) -> Arc<Target> {
-    Arc::new(Target {
-        account: account.name.as_str().into(),
-        model: model.into(),
-        fqn: format!("{}/{model}", account.name).into(),
-        model_id: model_id.into(),
-        provider: account.provider.as_str().into(),
-        host: account.upstream.host.as_str().into(),
-        port: account.upstream.port,
-    })
 }
 
 /// RFC 4648 4.

@@ -129,7 +129,7 @@ fn provider_account(out: &mut String, account: &Account) -> std::fmt::Result {
     if let Some(ca) = &upstream.ca {
         writeln!(out, "tls_settings: {{ca: {}}}", quoted(&ca.to_string_lossy()))?;
     }
-    if account.key.is_some() {
+    if account.key().is_some() {
         writeln!(out, "auth_data: {{type: api-key, api_key: \"***\"}}")?;
     }
     // Only auth_data sets this field.

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::meter::Learned;
 use crate::telemetry::{Principal, Target};
 
 #[derive(Clone)]
@@ -197,10 +198,74 @@ impl Default for Limits {
 /// The API an account speaks upstream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum Api {
+    /// And everything that speaks like it, Azure too.
     OpenAi,
     Anthropic,
-    /// The simulated provider: speaks both.
+    /// The Gemini API and Vertex AI.
+    Gemini,
+    /// Converse.
+    Bedrock,
+    /// Version 2.
+    Cohere,
+    /// The simulated provider: speaks all of OpenAI's, Anthropic's and Gemini's.
     Mock,
+}
+
+/// How an account's URLs are made (provider/paths.rs).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Paths {
+    /// The client's own path behind the prefix.
+    Plain,
+    /// `/openai/deployments/{model}/chat/completions?api-version=`.
+    AzureDeployments { api_version: String },
+    /// `/openai/v1/chat/completions`, the deployment in `model`.
+    AzureV1 { api_version: Option<String> },
+    /// `/v1beta/models/{model}:generateContent`.
+    Gemini,
+    /// `/v1/projects/{project}/locations/{location}/publishers/google/models/{model}:generateContent`.
+    Vertex { project: String, location: String },
+    /// `/model/{model}/converse`.
+    Bedrock,
+    /// `/v2/chat`.
+    Cohere,
+}
+
+/// What becomes of a request that asks for something its provider's dialect has no place for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum OnUnsupported {
+    /// 400, naming the fields.
+    #[default]
+    Refuse,
+    /// Served without them; the answer's `warning` field names them.
+    Drop,
+}
+
+/// How an account proves who it is.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Credential {
+    None,
+    /// Sent where its API wants it: `authorization: Bearer`, `x-api-key`, `api-key`, `x-goog-api-key`.
+    Key(Secret),
+    /// SigV4 with keys of the configuration.
+    AwsKeys(crate::provider::AwsKeys),
+    /// Fetched and refreshed by the control core, which pushes it to the shards ([`crate::mesh::Down::Credential`]).
+    Fetched(CredentialSource),
+}
+
+/// Where the control core gets a credential that expires.
+#[derive(Clone, PartialEq, Debug)]
+pub enum CredentialSource {
+    /// AWS: environment, profile file, web identity, container, instance metadata, in this order.
+    AwsDefaultChain,
+    /// Google: a service account's key.
+    GoogleServiceAccount {
+        client_email: String,
+        private_key: Secret,
+        private_key_id: Option<String>,
+        token_uri: String,
+    },
+    /// Google: `GOOGLE_APPLICATION_CREDENTIALS`, then the metadata server.
+    GoogleDefaultChain,
 }
 
 #[derive(Clone)]
@@ -212,7 +277,13 @@ pub struct Account {
     pub provider: String,
     pub api: Api,
     pub upstream: Upstream,
-    pub key: Option<Secret>,
+    pub paths: Paths,
+    pub credential: Credential,
+    /// Bedrock and Vertex: decides the host, signs, and may have prices of its own.
+    pub region: Option<String>,
+    pub on_unsupported: OnUnsupported,
+    /// OpenAI: `/v1/responses` is there too. Where it is not, calls to that face are translated to chat completions.
+    pub speaks_responses: bool,
     /// Added to every request to this account.
     pub headers: Vec<(String, Secret)>,
     /// Model name (after the account) -> target. Ready-made labels.
@@ -223,6 +294,31 @@ pub struct Account {
     pub pass_any_model: bool,
     /// Whether `stream_options.include_usage` may be added (chat completions and completions).
     pub ask_usage: bool,
+}
+
+impl Account {
+    /// The key it has in the configuration, if that is its credential.
+    pub fn key(&self) -> Option<&Secret> {
+        match &self.credential {
+            Credential::Key(key) => Some(key),
+            _ => None,
+        }
+    }
+
+    /// The labels of one of its models, called `model` here and `model_id` by the provider.
+    pub fn target(&self, model: &str, model_id: &str) -> Target {
+        Target {
+            account: self.name.as_str().into(),
+            model: model.into(),
+            fqn: format!("{}/{model}", self.name).into(),
+            model_id: model_id.into(),
+            provider: self.provider.as_str().into(),
+            host: self.upstream.host.as_str().into(),
+            port: self.upstream.port,
+            pricing: None,
+            learned: Learned::default(),
+        }
+    }
 }
 
 /// Everything that decides who answers on a connection: the pool's key is made of it.

@@ -40,6 +40,8 @@ pub fn record(unix_ms: u64, n: u64) -> Record {
         provider: "mock".into(),
         host: "127.0.0.1".into(),
         port: 9,
+        pricing: None,
+        learned: Default::default(),
     };
     let usage = Usage { input: 11, output: 22, source: UsageSource::Reported, ..Usage::default() };
     // Spread like random trace ids.

@@ -5,13 +5,20 @@
 //! What is wrong in a payload makes it count for less, never fails: the client gets the bytes as they came.
 
 mod anthropic;
+mod bedrock;
+mod cohere;
+pub mod common;
+pub mod embeddings;
 mod errors;
+mod gemini;
 mod multipart;
 mod openai_chat;
 mod openai_responses;
 mod plain;
+pub mod rerank;
 #[cfg(test)]
 mod tests;
+mod translate;
 mod usage;
 #[cfg(test)]
 mod wire_tests;
@@ -22,8 +29,10 @@ use crate::provider;
 use crate::sse::Event;
 use crate::telemetry::{ErrorClass, Face};
 
+pub use bedrock::{BadFrame, Frames};
 pub use errors::{error_body, error_event};
 pub use multipart::{ModelField, Parts, boundary, find_model};
+pub use translate::{About, To, Translation, read_request, write_request};
 
 /// The format of an answer.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -32,6 +41,9 @@ pub enum Wire {
     Completions,
     Responses,
     Messages,
+    Gemini,
+    Bedrock,
+    Cohere,
     /// JSON with at most a usage object: embeddings, rerank, moderations, images, audio, count_tokens.
     Plain,
 }
@@ -80,6 +92,7 @@ impl Wire {
             Face::Completions => Wire::Completions,
             Face::Responses => Wire::Responses,
             Face::Messages => Wire::Messages,
+            Face::Gemini => Wire::Gemini,
             _ => Wire::Plain,
         }
     }
@@ -94,6 +107,9 @@ impl Wire {
             Wire::Chat | Wire::Completions => openai_chat::event(event, reading),
             Wire::Responses => openai_responses::event(event, reading),
             Wire::Messages => anthropic::event(event, reading),
+            Wire::Gemini => gemini::event(event, reading),
+            Wire::Bedrock => bedrock::event(event, reading),
+            Wire::Cohere => cohere::event(event, reading),
             Wire::Plain => plain::event(event, reading),
         }
     }
@@ -104,6 +120,9 @@ impl Wire {
             Wire::Chat | Wire::Completions => openai_chat::body(body, reading),
             Wire::Responses => openai_responses::body(body, reading),
             Wire::Messages => anthropic::body(body, reading),
+            Wire::Gemini => gemini::body(body, reading),
+            Wire::Bedrock => bedrock::body(body, reading),
+            Wire::Cohere => cohere::body(body, reading),
             Wire::Plain => plain::body(body, reading),
         };
     }

@@ -15,7 +15,7 @@ mod walk;
 
 pub use edit::{Edit, apply_edits, edit_include_usage, edit_model};
 pub use scan::{RequestScan, Str, scan_request};
-pub use string::{Unescaped, decode, escape_into, unescape};
+pub use string::{Unescaped, decode, escape_into, is_string_inside, unescape};
 pub use walk::{Number, Walk};
 
 /// Deepest nesting of a request body. One bit per level keeps what kind it is.

@@ -102,6 +102,24 @@ pub fn decode(raw: &[u8]) -> Cow<'_, str> {
 
 const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
 
+/// Whether `raw` may stand between the quotes of a JSON string as it is (RFC 8259 7): only known escapes, no control
+/// character, no quote, valid UTF-8. Half a surrogate pair passes: the other half may come in the next piece.
+#[inline]
+pub fn is_string_inside(raw: &[u8]) -> bool {
+    let (mut at, mut high) = (0, false);
+    loop {
+        let part = plain(raw, at);
+        high |= part.high;
+        at = part.at;
+        match raw.get(at..).unwrap_or_default() {
+            [] => return !high || std::str::from_utf8(raw).is_ok(),
+            [b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => at += 2,
+            escape @ [b'\\', b'u', ..] if escape.get(2..6).and_then(hex4).is_some() => at += 6,
+            _ => return false,
+        }
+    }
+}
+
 /// A first half of a surrogate pair whose second half has not come yet: a provider may cut a stream of text between
 /// the two, each in an event of its own.
 pub type Unescaped = Option<u16>;

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
 use crate::config::Snapshot;
+use crate::provider::Fetched;
 use crate::runtime::Driver;
 use crate::telemetry::Record;
 use crate::telemetry::totals::Totals;
@@ -45,6 +46,8 @@ pub enum Down {
     Snapshot(Box<Snapshot>),
     /// Addresses of an upstream host; an empty list means it does not resolve.
     Addresses { host: Box<str>, addresses: Vec<SocketAddr> },
+    /// The credential of an account that the control core keeps fresh.
+    Credential { account: Box<str>, fetched: Box<Fetched> },
     /// Swap in empty totals and send the full ones.
     Collect { sequence: u64 },
     /// A socket another shard accepted.

@@ -106,6 +106,7 @@ impl Counts {
             audio_input: known(self.audio_input).min(input),
             audio_output: known(self.audio_output).min(output),
             source: UsageSource::Reported,
+            ..Usage::default()
         }
     }
 }

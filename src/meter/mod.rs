@@ -3,6 +3,8 @@
 mod delivered;
 mod estimate;
 mod fold;
+mod learned;
+mod pricing;
 #[cfg(test)]
 mod tests;
 mod tokenizer;
@@ -11,5 +13,7 @@ mod usage;
 pub use delivered::Delivered;
 pub use estimate::{estimate_tokens, estimate_tokens_of_bytes};
 pub use fold::{CacheInput, Counts, Fold};
+pub use learned::Learned;
+pub use pricing::Pricing;
 pub use tokenizer::{Family, family, load_tokenizers, tokenizers_loaded};
-pub use usage::{Usage, UsageSource};
+pub use usage::{Billed, Geo, Modifiers, Tier, Usage, UsageSource};

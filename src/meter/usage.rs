@@ -39,7 +39,52 @@ pub struct Usage {
     pub reasoning: u64,
     pub audio_input: u64,
     pub audio_output: u64,
+    pub image_output: u64,
+    /// Calls of the provider's own web search, billed one by one.
+    pub web_searches: u32,
+    /// What the provider bills where it differs from the tokens (Cohere: the template is free).
+    pub billed: Option<Billed>,
+    /// What the provider says it cost (OpenRouter, Perplexity).
+    pub provider_cost_pico_usd: Option<i64>,
+    pub modifiers: Modifiers,
     pub source: UsageSource,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Billed {
+    pub input: u64,
+    pub output: u64,
+    /// Reranks are billed by these.
+    pub search_units: u64,
+}
+
+/// What changes the price of a token, as the answer says it (a request's wish may have been declined).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Modifiers {
+    pub tier: Tier,
+    /// Anthropic's `speed: fast`.
+    pub fast: bool,
+    pub geo: Geo,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Tier {
+    #[default]
+    Standard,
+    Batch,
+    Flex,
+    Priority,
+    /// Paid by the hour, not by the token.
+    Provisioned,
+}
+
+/// Where the answer was made, where that has a price of its own (`inference_geo`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Geo {
+    #[default]
+    Global,
+    Us,
+    Eu,
 }
 
 impl Usage {

@@ -32,7 +32,7 @@ pub fn speaks(api: Api, face: Face) -> bool {
     match api {
         Api::Mock => true,
         Api::Anthropic => matches!(face, Face::Messages | Face::CountTokens),
-        Api::OpenAi => !matches!(face, Face::Messages | Face::CountTokens),
+        _ => !matches!(face, Face::Messages | Face::CountTokens),
     }
 }
 

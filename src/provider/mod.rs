@@ -2,7 +2,11 @@
 //! 400 "slow down"): the code in the body decides first, the status second, the wording last.
 
 mod classify;
+mod credential;
+pub mod paths;
+pub mod sigv4;
 #[cfg(test)]
 mod tests;
 
 pub use classify::{classify, classify_event};
+pub use credential::{AwsKeys, Fetched};

@@ -306,7 +306,7 @@ fn refuse_model(model: &str, unresolved: Unresolved) -> Refusal {
         Unresolved::WrongApi(account, api) => {
             let path = match api {
                 Api::Anthropic => "/v1/messages",
-                Api::OpenAi | Api::Mock => "/v1/chat/completions and its sister paths",
+                _ => "/v1/chat/completions and its sister paths",
             };
             Refusal::new(
                 400,

@@ -339,22 +339,20 @@ pub fn write_head(
 }
 
 fn push_credentials(account: &Account, has_version: bool, out: &mut Vec<u8>) {
-    match account.api {
-        Api::OpenAi | Api::Mock => {
-            if let Some(key) = &account.key {
+    if let Some(key) = account.key() {
+        match account.api {
+            Api::Anthropic => {
+                push_field(out, "x-api-key", key.expose().as_bytes());
+            }
+            _ => {
                 let mut value = Vec::with_capacity(7 + key.expose().len());
                 value.extend_from_slice(b"Bearer ");
                 value.extend_from_slice(key.expose().as_bytes());
                 push_field(out, "authorization", &value);
             }
         }
-        Api::Anthropic => {
-            if let Some(key) = &account.key {
-                push_field(out, "x-api-key", key.expose().as_bytes());
-            }
-            if !has_version {
-                push_field(out, "anthropic-version", b"2023-06-01");
-            }
-        }
+    }
+    if account.api == Api::Anthropic && !has_version {
+        push_field(out, "anthropic-version", b"2023-06-01");
     }
 }

@@ -173,6 +173,9 @@ impl Main {
             Down::Addresses { host, addresses } => {
                 shard.addresses.borrow_mut().insert(host, addresses);
             }
+            Down::Credential { account, fetched } => {
+                shard.credentials.borrow_mut().insert(account, *fetched);
+            }
             Down::Collect { sequence } => shard.collect(sequence),
             Down::Connection(socket) => accept::adopt(shard, socket),
             Down::Drain { within_ms } => {

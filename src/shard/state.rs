@@ -15,6 +15,7 @@ use super::pool::Pools;
 use super::watch::Watch;
 use crate::config::Snapshot;
 use crate::mesh::{Load, LogLevel, LogLine, Up};
+use crate::provider::Fetched;
 use crate::telemetry::totals::{ShardCounters, Totals};
 use crate::telemetry::{Principal, Record, RequestId, Target};
 
@@ -36,6 +37,8 @@ pub struct Shard {
     pub pools: Pools,
     pub totals: RefCell<Totals>,
     pub addresses: RefCell<AHashMap<Box<str>, Vec<SocketAddr>>>,
+    /// By account, as the control core fetched them last.
+    pub credentials: RefCell<AHashMap<Box<str>, Fetched>>,
     pub connections: Cell<u64>,
     pub requests: Cell<u64>,
     /// Requests that ended since this was last looked at.
@@ -68,6 +71,7 @@ impl Shard {
             pools: Pools::default(),
             totals: RefCell::new(totals),
             addresses: RefCell::default(),
+            credentials: RefCell::default(),
             connections: Cell::new(0),
             requests: Cell::new(0),
             finished: Cell::new(0),
@@ -120,15 +124,7 @@ impl Shard {
         if cache.len() >= PASSED_ON_MAX {
             cache.clear();
         }
-        let target = Arc::new(Target {
-            account: account.name.as_str().into(),
-            model: model.into(),
-            fqn: format!("{}/{model}", account.name).into(),
-            model_id: model.into(),
-            provider: account.provider.as_str().into(),
-            host: account.upstream.host.as_str().into(),
-            port: account.upstream.port,
-        });
+        let target = Arc::new(account.target(model, model));
         cache.insert((account_index, model.into()), target.clone());
         Some(target)
     }

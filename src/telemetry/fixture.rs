@@ -19,6 +19,8 @@ pub fn target(account: &str, model: &str) -> Arc<Target> {
         provider: "openai".into(),
         host: "api.openai.com".into(),
         port: 443,
+        pricing: None,
+        learned: Default::default(),
     })
 }
 

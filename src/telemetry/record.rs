@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::meter::Usage;
+use crate::meter::{Learned, Pricing, Usage};
 
 /// 16 bytes, time-ordered: 48 bits of unix milliseconds, 16 of shard, 64 of a per-shard counter mixed with a seed.
 /// Shown to clients as `req_` and 32 hex digits.
@@ -59,6 +59,8 @@ pub enum Face {
     Responses,
     Messages,
     CountTokens,
+    /// Gemini's generateContent and streamGenerateContent.
+    Gemini,
     Moderations,
     Rerank,
     Images,
@@ -78,6 +80,7 @@ impl Face {
             Face::Responses => "responses",
             Face::Messages => "messages",
             Face::CountTokens => "count_tokens",
+            Face::Gemini => "generate_content",
             Face::Moderations => "moderations",
             Face::Rerank => "rerank",
             Face::Images => "images",
@@ -96,7 +99,7 @@ impl Face {
             Face::CountTokens => "count_tokens",
             Face::Moderations => "moderations",
             Face::Rerank => "rerank",
-            Face::Images => "generate_content",
+            Face::Gemini | Face::Images => "generate_content",
             Face::Audio => "audio",
             Face::Models => "list_models",
             Face::Unknown => "unknown",
@@ -239,6 +242,10 @@ pub struct Target {
     pub provider: Box<str>,
     pub host: Box<str>,
     pub port: u16,
+    /// What its tokens cost; `None`: not known, or not asked for.
+    pub pricing: Option<Arc<Pricing>>,
+    /// How far estimates of its input are off. One per shard.
+    pub learned: Learned,
 }
 
 /// Who calls: the labels of a principal, made once per snapshot.

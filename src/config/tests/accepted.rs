@@ -31,7 +31,7 @@ fn every_kind_with_a_usual_key_loads_with_nothing_but_that_key() {
         let account = snapshot.accounts.last().expect("added");
         assert_eq!(account.kind, kind.suffix);
         assert!(account.upstream.tls.is_some(), "{variable}");
-        assert_eq!(account.key.as_ref().map(Secret::expose), Some("k"), "{variable}");
+        assert_eq!(account.key().map(Secret::expose), Some("k"), "{variable}");
     }
 }
 
@@ -131,7 +131,7 @@ headers: {X-Team: "team ${env:P}", anthropic-beta: plain}
     assert_eq!(header(basic, "authorization").as_deref(), Some("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="));
     assert_eq!(header(bearer, "authorization").as_deref(), Some("Bearer open sesame"));
     assert_eq!(header(bearer, "x-team").as_deref(), Some("team open sesame"));
-    assert!(basic.key.is_none() && bearer.key.is_none() && basic.upstream.tls.is_none());
+    assert!(basic.key().is_none() && bearer.key().is_none() && basic.upstream.tls.is_none());
     assert_eq!(basic.upstream.authority, "localhost:8000");
 }
 

@@ -5,9 +5,9 @@ use crate::json::Walk;
 use crate::meter::CacheInput;
 use crate::sse::Event;
 
-use super::{Mark, Reading, kind, read_error_event};
+use crate::dialect::{Mark, Reading, kind, read_error_event};
 
-pub(super) fn event(event: &Event<'_>, reading: &mut Reading) -> Mark {
+pub(in crate::dialect) fn event(event: &Event<'_>, reading: &mut Reading) -> Mark {
     match kind(event) {
         b"content_block_delta" => block(event.data, b"delta", reading),
         b"content_block_start" => block(event.data, b"content_block", reading),
@@ -36,7 +36,7 @@ pub(super) fn event(event: &Event<'_>, reading: &mut Reading) -> Mark {
     }
 }
 
-pub(super) fn body(body: &[u8], reading: &mut Reading) -> bool {
+pub(in crate::dialect) fn body(body: &[u8], reading: &mut Reading) -> bool {
     let mut walk = Walk::new(body);
     message(&mut walk, reading);
     walk.at_end()

@@ -4,9 +4,9 @@ use crate::json::Walk;
 use crate::meter::CacheInput;
 use crate::sse::Event;
 
-use super::{Mark, Reading, kind, read_error_event};
+use crate::dialect::{Mark, Reading, kind, read_error_event};
 
-pub(super) fn event(event: &Event<'_>, reading: &mut Reading) -> Mark {
+pub(in crate::dialect) fn event(event: &Event<'_>, reading: &mut Reading) -> Mark {
     let kind = kind(event);
     if kind.ends_with(b".delta") {
         return delta(kind, event.data, reading);
@@ -31,7 +31,7 @@ pub(super) fn event(event: &Event<'_>, reading: &mut Reading) -> Mark {
     }
 }
 
-pub(super) fn body(body: &[u8], reading: &mut Reading) -> bool {
+pub(in crate::dialect) fn body(body: &[u8], reading: &mut Reading) -> bool {
     let mut walk = Walk::new(body);
     response(&mut walk, reading, true);
     walk.at_end()
@@ -107,14 +107,14 @@ fn response(walk: &mut Walk<'_>, reading: &mut Reading, text: bool) {
     }
     // More telling than the status `incomplete`.
     if let Some(reason) = reason {
-        reading.finish_reason = Some(super::label(reason));
+        reading.finish_reason = Some(crate::dialect::label(reason));
     }
 }
 
 /// A status that is not an end yet says nothing about how the stream will end.
 fn reason_of(status: Option<&[u8]>, reading: &mut Reading) {
     if let Some(status) = status.filter(|status| !matches!(*status, b"in_progress" | b"queued")) {
-        reading.finish_reason = Some(super::label(status));
+        reading.finish_reason = Some(crate::dialect::label(status));
     }
 }
 

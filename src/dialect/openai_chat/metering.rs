@@ -8,7 +8,7 @@ use crate::json::Walk;
 use crate::meter::{CacheInput, UsageSource};
 use crate::sse::Event;
 
-use super::{Mark, Reading, read_error_event};
+use crate::dialect::{Mark, Reading, read_error_event};
 
 const MEMO_BYTES_MAX: usize = 512;
 
@@ -32,7 +32,7 @@ struct Seen {
 }
 
 #[inline]
-pub(super) fn event(event: &Event<'_>, reading: &mut Reading) -> Mark {
+pub(in crate::dialect) fn event(event: &Event<'_>, reading: &mut Reading) -> Mark {
     if event.data == b"[DONE]" {
         reading.terminated = true;
         return Mark::End;
@@ -53,7 +53,7 @@ pub(super) fn event(event: &Event<'_>, reading: &mut Reading) -> Mark {
 }
 
 /// The text of a body is looked at only when the provider did not say what it amounts to.
-pub(super) fn body(body: &[u8], reading: &mut Reading) -> bool {
+pub(in crate::dialect) fn body(body: &[u8], reading: &mut Reading) -> bool {
     let mut seen = Seen::default();
     let whole = document(body, reading, &mut seen, Part::Body);
     if reading.usage.source != UsageSource::Reported {

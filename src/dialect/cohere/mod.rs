@@ -1,0 +1,9 @@
+//! Cohere v2 chat. Upstream only.
+
+mod answer_in;
+mod metering;
+mod request_out;
+
+pub use answer_in::AnswerIn;
+pub(super) use metering::{body, event};
+pub use request_out::write_request;

@@ -1,0 +1,13 @@
+//! Gemini's generateContent and streamGenerateContent, of the Gemini API and of Vertex AI.
+
+mod answer_in;
+mod answer_out;
+mod metering;
+mod request_in;
+mod request_out;
+
+pub use answer_in::AnswerIn;
+pub use answer_out::{AnswerOut, write_answer};
+pub(super) use metering::{body, event};
+pub use request_in::read_request;
+pub use request_out::write_request;

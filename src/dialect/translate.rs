@@ -1,0 +1,202 @@
+//! One translated call: the client's body becomes the provider's, the provider's answer becomes the client's.
+//!
+//! The data plane makes a [`Translation`] where face and provider differ, and nowhere else. Here is the only place that
+//! knows all dialects; they know the common request and pieces only.
+
+use serde_json::Value;
+
+use super::common::{Finish, Gather, Invalid, Lost, Piece, Request};
+use super::{Wire, anthropic, bedrock, cohere, gemini, openai_chat, openai_responses};
+use crate::meter::Usage;
+use crate::sse::Event;
+use crate::telemetry::Face;
+
+/// Who is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct To<'a> {
+    /// The account's kind, `mistral-ai`: servers that speak one dialect differ in details.
+    pub kind: &'a str,
+    /// The provider's name of the model.
+    pub model: &'a str,
+}
+
+/// What an answer says of itself where the provider's does not.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// Hex digits without a prefix, unique per request: made into ids of the face's own form.
+    pub id: String,
+    /// The model that was asked for upstream.
+    pub model: String,
+    pub created_unix_s: u64,
+}
+
+/// Reads a client's body. Fields that the common request has no place for are in `lost`.
+pub fn read_request(face: Face, body: &Value, lost: &mut Lost) -> Result<Request, Invalid> {
+    let mut request = match face {
+        Face::Completions => openai_chat::completions::read_request(body, lost),
+        Face::Responses => openai_responses::read_request(body, lost),
+        Face::Messages | Face::CountTokens => anthropic::read_request(body, lost),
+        Face::Gemini => gemini::read_request(body, lost),
+        _ => openai_chat::read_request(body, lost),
+    }?;
+    request.name_results();
+    Ok(request)
+}
+
+/// Writes the provider's body.
+pub fn write_request(wire: Wire, request: &Request, to: &To<'_>, lost: &mut Lost) -> Value {
+    match wire {
+        Wire::Responses => openai_responses::write_request(request, to, lost),
+        Wire::Messages => anthropic::write_request(request, to, lost),
+        Wire::Gemini => gemini::write_request(request, to, lost),
+        Wire::Bedrock => bedrock::write_request(request, to, lost),
+        Wire::Cohere => cohere::write_request(request, to, lost),
+        Wire::Chat | Wire::Completions | Wire::Plain => openai_chat::write_request(request, to, lost),
+    }
+}
+
+/// The answer's side of a translated call.
+pub struct Translation {
+    request: Request,
+    about: About,
+    face: Face,
+    reads: Reads,
+    writes: Writes,
+    seen: Seen,
+}
+
+enum Reads {
+    Chat(openai_chat::AnswerIn),
+    Responses(openai_responses::AnswerIn),
+    Messages(anthropic::AnswerIn),
+    Gemini(gemini::AnswerIn),
+    Bedrock(bedrock::AnswerIn),
+    Cohere(cohere::AnswerIn),
+}
+
+enum Writes {
+    Chat(openai_chat::AnswerOut),
+    Completions(openai_chat::completions::AnswerOut),
+    Responses(openai_responses::AnswerOut),
+    Messages(anthropic::AnswerOut),
+    Gemini(gemini::AnswerOut),
+}
+
+/// What no dialect must get wrong: a choice that called a tool ends with `tool_calls`, whatever the provider says.
+#[derive(Default)]
+struct Seen {
+    /// One bit per choice.
+    called: u128,
+}
+
+impl Seen {
+    fn correct<'a>(&mut self, piece: Piece<'a>) -> Piece<'a> {
+        let bit = |choice: u32| 1_u128.checked_shl(choice).unwrap_or(0);
+        match piece {
+            Piece::Call { choice, .. } => self.called |= bit(choice),
+            Piece::Finish { choice, reason: Finish::Stop, said } if self.called & bit(choice) != 0 => {
+                return Piece::Finish { choice, reason: Finish::ToolCalls, said };
+            }
+            _ => {}
+        }
+        piece
+    }
+}
+
+impl Translation {
+    pub fn new(face: Face, wire: Wire, request: Request, about: About) -> Self {
+        let model = &about.model;
+        let reads = match wire {
+            Wire::Responses => Reads::Responses(openai_responses::AnswerIn::new(&request, model)),
+            Wire::Messages => Reads::Messages(anthropic::AnswerIn::new(&request, model)),
+            Wire::Gemini => Reads::Gemini(gemini::AnswerIn::new(&request, model)),
+            Wire::Bedrock => Reads::Bedrock(bedrock::AnswerIn::new(&request, model)),
+            Wire::Cohere => Reads::Cohere(cohere::AnswerIn::new(&request, model)),
+            Wire::Chat | Wire::Completions | Wire::Plain => Reads::Chat(openai_chat::AnswerIn::new(&request, model)),
+        };
+        let writes = match face {
+            Face::Completions => Writes::Completions(openai_chat::completions::AnswerOut::new(&request, &about)),
+            Face::Responses => Writes::Responses(openai_responses::AnswerOut::new(&request, &about)),
+            Face::Messages => Writes::Messages(anthropic::AnswerOut::new(&request, &about)),
+            Face::Gemini => Writes::Gemini(gemini::AnswerOut::new(&request, &about)),
+            _ => Writes::Chat(openai_chat::AnswerOut::new(&request, &about)),
+        };
+        Self { request, about, face, reads, writes, seen: Seen::default() }
+    }
+
+    /// Whether the client gets a stream.
+    pub fn is_stream(&self) -> bool {
+        self.request.stream
+    }
+
+    /// One event of the provider's stream; appends what the client gets for it. Allocates nothing in the steady state.
+    #[inline]
+    pub fn event(&mut self, event: &Event<'_>, out: &mut Vec<u8>) {
+        let Self { reads, writes, seen, .. } = self;
+        reads.event(event, &mut |piece| writes.piece(seen.correct(piece), out));
+    }
+
+    /// The provider's stream came to its proper end.
+    pub fn end(&mut self, usage: &Usage, out: &mut Vec<u8>) {
+        match &mut self.writes {
+            Writes::Chat(out_) => out_.end(usage, out),
+            Writes::Completions(out_) => out_.end(usage, out),
+            Writes::Responses(out_) => out_.end(usage, out),
+            Writes::Messages(out_) => out_.end(usage, out),
+            Writes::Gemini(out_) => out_.end(usage, out),
+        }
+    }
+
+    /// A whole unary answer; appends the client's body.
+    pub fn body(&mut self, body: &[u8], usage: &Usage, out: &mut Vec<u8>) {
+        let Self { reads, seen, .. } = self;
+        let mut gather = Gather::default();
+        reads.body(body, &mut |piece| gather.piece(seen.correct(piece)));
+        let (answer, request, about) = (gather.answer(), &self.request, &self.about);
+        match self.face {
+            Face::Completions => openai_chat::completions::write_answer(request, about, &answer, usage, out),
+            Face::Responses => openai_responses::write_answer(request, about, &answer, usage, out),
+            Face::Messages => anthropic::write_answer(request, about, &answer, usage, out),
+            Face::Gemini => gemini::write_answer(request, about, &answer, usage, out),
+            _ => openai_chat::write_answer(request, about, &answer, usage, out),
+        }
+    }
+}
+
+impl Reads {
+    #[inline]
+    fn event(&mut self, event: &Event<'_>, emit: &mut dyn FnMut(Piece<'_>)) {
+        match self {
+            Reads::Chat(reads) => reads.event(event, emit),
+            Reads::Responses(reads) => reads.event(event, emit),
+            Reads::Messages(reads) => reads.event(event, emit),
+            Reads::Gemini(reads) => reads.event(event, emit),
+            Reads::Bedrock(reads) => reads.event(event, emit),
+            Reads::Cohere(reads) => reads.event(event, emit),
+        }
+    }
+
+    fn body(&mut self, body: &[u8], emit: &mut dyn FnMut(Piece<'_>)) {
+        match self {
+            Reads::Chat(reads) => reads.body(body, emit),
+            Reads::Responses(reads) => reads.body(body, emit),
+            Reads::Messages(reads) => reads.body(body, emit),
+            Reads::Gemini(reads) => reads.body(body, emit),
+            Reads::Bedrock(reads) => reads.body(body, emit),
+            Reads::Cohere(reads) => reads.body(body, emit),
+        }
+    }
+}
+
+impl Writes {
+    #[inline]
+    fn piece(&mut self, piece: Piece<'_>, out: &mut Vec<u8>) {
+        match self {
+            Writes::Chat(writes) => writes.piece(piece, out),
+            Writes::Completions(writes) => writes.piece(piece, out),
+            Writes::Responses(writes) => writes.piece(piece, out),
+            Writes::Messages(writes) => writes.piece(piece, out),
+            Writes::Gemini(writes) => writes.piece(piece, out),
+        }
+    }
+}
