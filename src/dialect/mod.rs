@@ -6,6 +6,7 @@
 
 mod anthropic;
 mod bedrock;
+mod class;
 mod cohere;
 pub mod common;
 pub mod embeddings;
@@ -30,6 +31,7 @@ use crate::sse::Event;
 use crate::telemetry::{ErrorClass, Face};
 
 pub use bedrock::{BadFrame, Frames};
+pub use class::{answer_of, may_quote};
 pub use errors::{error_body, error_event};
 pub use multipart::{ModelField, Parts, boundary, find_model};
 pub use translate::{About, To, Translation, read_request, write_request};

@@ -63,6 +63,7 @@ pub struct Translation {
     reads: Reads,
     writes: Writes,
     seen: Seen,
+    error: Option<String>,
 }
 
 enum Reads {
@@ -121,7 +122,7 @@ impl Translation {
             Face::Gemini => Writes::Gemini(gemini::AnswerOut::new(&request, &about)),
             _ => Writes::Chat(openai_chat::AnswerOut::new(&request, &about)),
         };
-        Self { request, about, face, reads, writes, seen: Seen::default() }
+        Self { request, about, face, reads, writes, seen: Seen::default(), error: None }
     }
 
     /// Whether the client gets a stream.
@@ -129,11 +130,24 @@ impl Translation {
         self.request.stream
     }
 
+    /// What the client's stream is made of.
+    pub fn content_type(&self) -> &'static str {
+        if self.request.stream_array { "application/json" } else { "text/event-stream; charset=utf-8" }
+    }
+
     /// One event of the provider's stream; appends what the client gets for it. Allocates nothing in the steady state.
     #[inline]
     pub fn event(&mut self, event: &Event<'_>, out: &mut Vec<u8>) {
-        let Self { reads, writes, seen, .. } = self;
-        reads.event(event, &mut |piece| writes.piece(seen.correct(piece), out));
+        let Self { reads, writes, seen, error, .. } = self;
+        reads.event(event, &mut |piece| match piece {
+            Piece::Error { message } => *error = Some(message.decode().into_owned()),
+            piece => writes.piece(seen.correct(piece), out),
+        });
+    }
+
+    /// What the provider said when it failed in the middle.
+    pub fn error(&self) -> Option<&str> {
+        self.error.as_deref()
     }
 
     /// The provider's stream came to its proper end.
@@ -147,9 +161,13 @@ impl Translation {
         }
     }
 
-    /// A whole unary answer; appends the client's body.
+    /// A whole unary answer; appends the client's body, a stream when that was asked for.
     pub fn body(&mut self, body: &[u8], usage: &Usage, out: &mut Vec<u8>) {
-        let Self { reads, seen, .. } = self;
+        let Self { reads, writes, seen, .. } = self;
+        if self.request.stream {
+            reads.body(body, &mut |piece| writes.piece(seen.correct(piece), out));
+            return self.end(usage, out);
+        }
         let mut gather = Gather::default();
         reads.body(body, &mut |piece| gather.piece(seen.correct(piece)));
         let (answer, request, about) = (gather.answer(), &self.request, &self.about);

@@ -3,6 +3,7 @@
 
 mod classify;
 mod credential;
+mod message;
 pub mod paths;
 pub mod sigv4;
 #[cfg(test)]
@@ -10,3 +11,4 @@ mod tests;
 
 pub use classify::{classify, classify_event};
 pub use credential::{AwsKeys, Fetched};
+pub use message::error_message;
