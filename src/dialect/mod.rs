@@ -33,6 +33,7 @@ use crate::telemetry::{ErrorClass, Face};
 pub use bedrock::{BadFrame, Frames};
 pub use class::{answer_of, may_quote};
 pub use errors::{error_body, error_event};
+pub use gemini::parse_path as gemini_path;
 pub use multipart::{ModelField, Parts, boundary, find_model};
 pub use translate::{About, To, Translation, read_request, write_request};
 

@@ -3,11 +3,13 @@
 mod answer_in;
 mod answer_out;
 mod metering;
+mod path;
 mod request_in;
 mod request_out;
 
 pub use answer_in::AnswerIn;
 pub use answer_out::{AnswerOut, write_answer};
 pub(super) use metering::{body, event};
+pub use path::parse_path;
 pub use request_in::read_request;
 pub use request_out::write_request;
