@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use super::spoken::{Spoken, spoken};
 use crate::config::{Account, Api, Snapshot};
 use crate::telemetry::{Face, Target};
 
@@ -15,6 +16,7 @@ pub struct Resolved<'a> {
     pub account: &'a Account,
     pub model: &'a str,
     pub target: Option<&'a Arc<Target>>,
+    pub spoken: Spoken,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -23,17 +25,8 @@ pub enum Unresolved {
     Unknown,
     /// Several have it: their names.
     Ambiguous(Vec<String>),
-    /// The account does not speak the API of the path that was called: its name and what it speaks.
-    WrongApi(String, Api),
-}
-
-/// Whether an account of `api` serves calls to `face` as they are.
-pub fn speaks(api: Api, face: Face) -> bool {
-    match api {
-        Api::Mock => true,
-        Api::Anthropic => matches!(face, Face::Messages | Face::CountTokens),
-        _ => !matches!(face, Face::Messages | Face::CountTokens),
-    }
+    /// The account has no such thing as the path that was called: its name.
+    WrongApi(String),
 }
 
 pub fn resolve<'a>(snapshot: &'a Snapshot, face: Face, name: &'a str) -> Result<Resolved<'a>, Unresolved> {
@@ -44,10 +37,10 @@ pub fn resolve<'a>(snapshot: &'a Snapshot, face: Face, name: &'a str) -> Result<
         if target.is_none() && (model.is_empty() || !account.pass_any_model) {
             return Err(Unresolved::Unknown);
         }
-        if !speaks(account.api, face) {
-            return Err(Unresolved::WrongApi(account.name.clone(), account.api));
-        }
-        return Ok(Resolved { account_index: index, account, model, target });
+        let Some(spoken) = spoken(account, model, face) else {
+            return Err(Unresolved::WrongApi(account.name.clone()));
+        };
+        return Ok(Resolved { account_index: index, account, model, target, spoken });
     }
     bare(snapshot, face, name)
 }
@@ -61,31 +54,35 @@ fn bare<'a>(snapshot: &'a Snapshot, face: Face, name: &'a str) -> Result<Resolve
         return Err(Unresolved::Unknown);
     }
     let accounts = || snapshot.accounts.iter().enumerate();
-    let serving = |(_, account): &(usize, &Account)| speaks(account.api, face);
-    let real = |(_, account): &(usize, &Account)| account.api != Api::Mock;
-    let listed = |(_, account): &(usize, &Account)| account.models.contains_key(name);
-    let passing = |(_, account): &(usize, &Account)| account.pass_any_model;
-    // The first kind of account that has the name at all decides.
-    let tiers: [Vec<(usize, &Account)>; 3] = [
-        accounts().filter(real).filter(serving).filter(listed).collect(),
-        accounts().filter(real).filter(serving).filter(passing).collect(),
-        accounts().filter(serving).filter(listed).collect(),
+    let real = |account: &Account| account.api != Api::Mock;
+    let listed = |account: &Account| account.models.contains_key(name);
+    // The first kind of account that has the name at all decides: one that lists it before one that passes any name on,
+    // one that speaks the caller's dialect before one that is translated to.
+    let tiers: [&dyn Fn(&Account, Spoken) -> bool; 5] = [
+        &|account, spoken| real(account) && listed(account) && spoken == Spoken::Same,
+        &|account, _| real(account) && listed(account),
+        &|account, spoken| real(account) && account.pass_any_model && spoken == Spoken::Same,
+        &|account, _| real(account) && account.pass_any_model,
+        &|account, _| listed(account),
     ];
     for tier in tiers {
-        match tier.as_slice() {
-            [] => {}
-            [(index, account)] => {
-                let target = account.models.get(name);
-                return Ok(Resolved { account_index: *index, account, model: name, target });
-            }
-            several => {
-                let names = several.iter().map(|(_, account)| format!("{}/{name}", account.name)).collect();
+        let mut found = accounts().filter_map(|(account_index, account)| {
+            let spoken = spoken(account, name, face)?;
+            let target = account.models.get(name);
+            tier(account, spoken).then_some(Resolved { account_index, account, model: name, target, spoken })
+        });
+        match (found.next(), found.next()) {
+            (None, _) => {}
+            (Some(only), None) => return Ok(only),
+            (Some(first), Some(second)) => {
+                let several = [first, second].into_iter().chain(found);
+                let names = several.map(|one| format!("{}/{name}", one.account.name)).collect();
                 return Err(Unresolved::Ambiguous(names));
             }
         }
     }
-    match accounts().find(|found| real(found) && listed(found)) {
-        Some((_, account)) => Err(Unresolved::WrongApi(account.name.clone(), account.api)),
+    match accounts().find(|(_, account)| real(account) && listed(account)) {
+        Some((_, account)) => Err(Unresolved::WrongApi(account.name.clone())),
         None => Err(Unresolved::Unknown),
     }
 }

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use super::buffers::Held;
 use super::client::{Client, NoBytes};
 use super::request::{Parsed, Refusal, Request, Stop};
-use crate::config::{Api, Auth};
+use crate::config::Auth;
+use crate::dialect::gemini_path;
 use crate::http1::{BodyDecoder, Name, RequestBody};
 use crate::json::{self, RequestScan};
 use crate::policy::identity::{self, authenticate, permits};
 use crate::policy::resolve::{Unresolved, resolve};
+use crate::policy::spoken::Spoken;
 use crate::runtime::Buf;
-use crate::telemetry::{Metadata, Outcome, Target};
+use crate::telemetry::{Face, Metadata, Outcome, Target};
 
 /// The caller is known.
 pub struct Identified {
@@ -48,6 +50,7 @@ pub struct Routed {
     pub scan: RequestScan,
     pub account_index: usize,
     pub target: Arc<Target>,
+    pub spoken: Spoken,
     pub held: Held,
 }
 
@@ -148,12 +151,19 @@ pub async fn read(identified: Identified, request: &mut Request, client: &mut Cl
     }
     let scan = json::scan_request(bytes)
         .map_err(|error| Refusal::new(400, "invalid_json", format!("The body is not valid JSON: {error}.")))?;
-    let Some(model) = scan.model.as_ref().map(|model| model.decode(bytes).into_owned()) else {
+    // Gemini's clients say in the path which model, and whether it streams.
+    let named = match request.record().face {
+        Face::Gemini => {
+            gemini_path(request.head.path.of(client.received())).map(|(model, stream)| (model.into_owned(), stream))
+        }
+        _ => scan.model.as_ref().map(|model| (model.decode(bytes).into_owned(), scan.stream)),
+    };
+    let Some((model, stream)) = named else {
         return Err(Refusal::new(400, "missing_model", "The body must have a `model`, a string.").into());
     };
     let record = request.record();
     record.model_requested = shortened(&model).into();
-    record.stream = scan.stream;
+    record.stream = stream;
     record.max_tokens = scan.max_tokens;
     Ok(Admitted { identified, body, scan, model, held })
 }
@@ -263,11 +273,15 @@ pub async fn send_continue(request: &Request, client: &mut Client) -> Result<(),
 /// Finds the account that serves the model, and whether the caller may use it.
 pub fn route(admitted: Admitted, request: &mut Request) -> Result<Routed, Refusal> {
     let Admitted { identified, body, scan, model, held } = admitted;
-    let (account_index, target) = target_of(&identified, request, &model)?;
-    Ok(Routed { body, scan, account_index, target, held })
+    let (account_index, target, spoken) = target_of(&identified, request, &model)?;
+    Ok(Routed { body, scan, account_index, target, spoken, held })
 }
 
-pub fn target_of(identified: &Identified, request: &mut Request, model: &str) -> Result<(usize, Arc<Target>), Refusal> {
+pub fn target_of(
+    identified: &Identified,
+    request: &mut Request,
+    model: &str,
+) -> Result<(usize, Arc<Target>, Spoken), Refusal> {
     let snapshot = request.snapshot.clone();
     let face = request.record().face;
     let found = resolve(&snapshot, face, model).map_err(|unresolved| refuse_model(model, unresolved))?;
@@ -284,7 +298,7 @@ pub fn target_of(identified: &Identified, request: &mut Request, model: &str) ->
             .passed_on(&snapshot, found.account_index, shortened(found.model))
             .ok_or_else(|| refuse_model(model, Unresolved::Unknown))?,
     };
-    Ok((found.account_index, target))
+    Ok((found.account_index, target, found.spoken))
 }
 
 fn refuse_model(model: &str, unresolved: Unresolved) -> Refusal {
@@ -303,19 +317,11 @@ fn refuse_model(model: &str, unresolved: Unresolved) -> Refusal {
             "model_ambiguous",
             format!("Several accounts have the model `{model}`. Name one of: {}.", names.join(", ")),
         ),
-        Unresolved::WrongApi(account, api) => {
-            let path = match api {
-                Api::Anthropic => "/v1/messages",
-                _ => "/v1/chat/completions and its sister paths",
-            };
-            Refusal::new(
-                400,
-                "wrong_api",
-                format!(
-                    "The account `{account}` that serves `{model}` does not speak this path's API. Call it on {path}."
-                ),
-            )
-        }
+        Unresolved::WrongApi(account) => Refusal::new(
+            400,
+            "wrong_api",
+            format!("The account `{account}` that serves `{model}` has nothing behind this path."),
+        ),
     }
 }
 

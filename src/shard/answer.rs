@@ -2,7 +2,8 @@
 
 use std::io::Write;
 
-use super::admit::{Identified, visible_models};
+use super::admit::{Identified, Routed, visible_models};
+use super::attempt;
 use super::client::Client;
 use super::request::{Next, Refusal, Request};
 use super::text::{push_request_id, push_traceparent};
@@ -50,6 +51,13 @@ pub async fn models(identified: Identified, request: &mut Request, client: &mut 
         "first_id": models.first().map(|model| &model.id), "last_id": models.last().map(|model| &model.id)});
     request.record().outcome = Outcome::Served;
     send(request, client, 200, "application/json", list.to_string().into_bytes(), |_| {}).await
+}
+
+/// Where no provider counts: the estimate that limits go by, for what is left of the family's own tokenizer.
+pub async fn count_tokens(routed: Routed, request: &mut Request, client: &mut Client) -> Next {
+    let tokens = attempt::estimate(&routed.scan, &routed.target).tokens;
+    request.record().outcome = Outcome::Served;
+    send(request, client, 200, "application/json", format!("{{\"input_tokens\":{tokens}}}").into_bytes(), |_| {}).await
 }
 
 async fn send(

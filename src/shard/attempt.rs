@@ -8,60 +8,182 @@ use std::task::Poll;
 use super::admit::Routed;
 use super::buffers::Held;
 use super::client::Client;
-use super::request::{Refusal, Request, Stop, head_limits, hops};
-use super::text::{push_decimal, push_traceparent};
+use super::head::{Call, Proof, write_head};
+use super::request::{Refusal, Request, Stop, head_limits};
+use super::translate::{self, Back};
 use super::upstream::{ConnectError, Upstream, connect};
-use crate::config::{Account, Api};
-use crate::http1::{HeadLimits, Method, Name, ResponseHead, forward_fields, parse_response, push_field};
+use crate::config::{Account, Api, Credential};
+use crate::dialect::Wire;
+use crate::http1::{HeadLimits, ResponseHead, parse_response};
 use crate::json;
-use crate::meter::Usage;
-use crate::runtime::Buf;
+use crate::meter::{self, Usage};
+use crate::policy::spoken::Spoken;
+use crate::provider::paths::push_target;
+use crate::provider::{AwsKeys, Fetched, sigv4};
+use crate::runtime::{Buf, sleep_ms};
 use crate::telemetry::{Attempt, AttemptReason, ErrorClass, Face, Outcome, Target};
 
 /// The provider has answered with a head.
 pub struct Sent {
     pub upstream: Upstream,
     pub head: ResponseHead,
+    /// What the answer is written in.
+    pub wire: Wire,
+    /// Makes the client's answer of the provider's, where they differ.
+    pub back: Option<Back>,
     /// The client did not ask for the usage chunk that was asked for in its name.
     pub hide_usage: bool,
-    /// Bytes of text in the request, for estimates.
-    pub text_bytes: u64,
+    pub input: InputEstimate,
     pub api: Api,
     pub held: Held,
 }
 
+/// Tokens that the request probably has.
+#[derive(Clone, Copy, Default)]
+pub struct InputEstimate {
+    /// By bytes alone.
+    pub base: u64,
+    pub tokens: u64,
+    pub has_tools: bool,
+}
+
+/// By bytes, corrected by what this target's provider reported before.
+pub fn estimate(scan: &json::RequestScan, target: &Target) -> InputEstimate {
+    let has_tools = false;
+    let base = meter::estimate_tokens_of_bytes(scan.text_bytes);
+    InputEstimate { base, tokens: target.learned.correct(base, has_tools), has_tools }
+}
+
+/// What goes out behind the head.
+struct Body {
+    len: usize,
+    edits: Vec<json::Edit>,
+    /// In place of the client's, where it was translated.
+    translated: Option<Vec<u8>>,
+    back: Option<Back>,
+    hide_usage: bool,
+}
+
 pub async fn run(routed: Routed, request: &mut Request, client: &mut Client) -> Result<Sent, Stop> {
-    let Routed { body, scan, account_index, target, mut held } = routed;
+    let Routed { body: span, scan, account_index, target, spoken, mut held } = routed;
     let snapshot = request.snapshot.clone();
     let Some(account) = snapshot.accounts.get(account_index) else {
         return Err(Refusal::failed(500, "internal", "The account is gone from the configuration.").into());
     };
+    let face = request.record().face;
+    let stream = request.record().stream;
+    let wire = match spoken {
+        Spoken::Translated(wire) => wire,
+        _ => Wire::of(face),
+    };
+    let content = span.of(client.received());
+    let mut body = match spoken {
+        Spoken::Translated(wire) => translated(request, client.received(), account, &target, wire, content)?,
+        _ => same(face, account, &target, &scan, content),
+    };
+    let proof = prove(request, account, wire, &target, &body).await?;
     let received = client.received();
-    let content = body.of(received);
-    let mut edits = Vec::new();
-    if scan.model.as_ref().is_some_and(|model| *model.decode(content) != *target.model_id) {
-        edits.push(json::edit_model(&scan, &target.model_id));
-    }
-    let may_ask = account.ask_usage && matches!(request.record().face, Face::ChatCompletions | Face::Completions);
-    let hide_usage = may_ask && scan.stream && scan.include_usage != Some(true);
-    if hide_usage {
-        edits.extend(json::edit_include_usage(&scan, content));
-    }
-    let body_len = edits.iter().fold(content.len(), |len, edit| len + edit.with.len() - edit.span.len());
+    let content = span.of(received);
     let span_id = request.shard.random_bytes();
-    let mut out = request.shard.buffers.take_vec(request.head.head_bytes + body_len + 512);
-    write_head(request, received, account, span_id, Some(body_len as u64), &mut out);
-    if edits.is_empty() {
-        out.extend_from_slice(content);
-    } else {
-        json::apply_edits(content, &mut edits, &mut out);
+    let mut out = request.shard.buffers.take_vec(request.head.head_bytes + body.len + 512);
+    let call =
+        Call { account, target: &target, spoken, stream, span_id, body_len: Some(body.len as u64), proof: &proof };
+    write_head(request, received, &call, &mut out);
+    match (&body.translated, body.edits.is_empty()) {
+        (Some(translated), _) => out.extend_from_slice(translated),
+        (None, true) => out.extend_from_slice(content),
+        (None, false) => json::apply_edits(content, &mut body.edits, &mut out),
     }
     held.set(out.capacity());
+    let input = estimate(&scan, &target);
     client.consume(std::mem::take(&mut request.in_inbox));
     client.watch();
     begin(request, target, AttemptReason::Direct, span_id);
     let (upstream, head) = exchange(request, client, account, out).await?;
-    Ok(Sent { upstream, head, hide_usage, text_bytes: scan.text_bytes, api: account.api, held })
+    let Body { back, hide_usage, .. } = body;
+    Ok(Sent { upstream, head, wire, back, hide_usage, input, api: account.api, held })
+}
+
+/// The client's own body, with the few places that change.
+fn same(face: Face, account: &Account, target: &Target, scan: &json::RequestScan, content: &[u8]) -> Body {
+    let mut edits = Vec::new();
+    let named = face != Face::Gemini;
+    if named && scan.model.as_ref().is_some_and(|model| *model.decode(content) != *target.model_id) {
+        edits.push(json::edit_model(scan, &target.model_id));
+    }
+    let may_ask = account.ask_usage && matches!(face, Face::ChatCompletions | Face::Completions);
+    let hide_usage = may_ask && scan.stream && scan.include_usage != Some(true);
+    if hide_usage {
+        edits.extend(json::edit_include_usage(scan, content));
+    }
+    let len = edits.iter().fold(content.len(), |len, edit| len + edit.with.len() - edit.span.len());
+    Body { len, edits, translated: None, back: None, hide_usage }
+}
+
+fn translated(
+    request: &mut Request,
+    received: &[u8],
+    account: &Account,
+    target: &Target,
+    wire: Wire,
+    content: &[u8],
+) -> Result<Body, Refusal> {
+    let translate::Outgoing { body, back } = translate::outgoing(request, received, account, target, wire, content)?;
+    Ok(Body { len: body.len(), edits: Vec::new(), translated: Some(body), back: Some(back), hide_usage: false })
+}
+
+/// What shows the provider who calls. A credential that the control core fetches may not be there right after the start:
+/// the request waits for it, for as long as it would wait for a connection.
+async fn prove(
+    request: &mut Request,
+    account: &Account,
+    wire: Wire,
+    target: &Target,
+    body: &Body,
+) -> Result<Proof, Refusal> {
+    const LOOK_MS: u64 = 10;
+    match &account.credential {
+        Credential::None | Credential::Key(_) => Ok(Proof::Account),
+        Credential::AwsKeys(keys) => sign(request, keys, account, wire, target, body),
+        Credential::Fetched(_) => {
+            let mut waited_ms = 0;
+            loop {
+                let fetched = request.shard.credentials.borrow().get(account.name.as_str()).cloned();
+                match fetched {
+                    Some(Fetched::Aws(keys)) => return sign(request, &keys, account, wire, target, body),
+                    Some(Fetched::Bearer(token)) => return Ok(Proof::Bearer(token)),
+                    None if waited_ms >= request.snapshot.limits.upstream_connect_ms => break,
+                    None => sleep_ms(LOOK_MS).await,
+                }
+                waited_ms += LOOK_MS;
+            }
+            let message = format!("The credentials of the provider account `{}` are not available.", account.name);
+            Err(Refusal::failed(503, "credentials_unavailable", message).retry_after(1))
+        }
+    }
+}
+
+/// Over the very bytes that go out. Everything that is signed for is translated.
+fn sign(
+    request: &mut Request,
+    keys: &AwsKeys,
+    account: &Account,
+    wire: Wire,
+    target: &Target,
+    body: &Body,
+) -> Result<Proof, Refusal> {
+    let face = request.record().face;
+    let stream = request.record().stream;
+    let mut path = Vec::with_capacity(256);
+    push_target(account, wire, face, &target.model_id, stream, &mut path);
+    let path = String::from_utf8_lossy(&path);
+    let region = account.region.as_deref().unwrap_or_default();
+    let unix_s = request.shard.clock.unix_ns_at(request.shard.clock.now_ns()) / 1_000_000_000;
+    let content = body.translated.as_deref().unwrap_or_default();
+    sigv4::sign(keys, region, &account.upstream.authority, &path, content, unix_s).map(Proof::Signed).map_err(|error| {
+        let message = format!("The request to the provider account `{}` cannot be signed: {error}.", account.name);
+        Refusal::failed(500, "signing_failed", message)
+    })
 }
 
 /// Opens the attempt's entry in the record.
@@ -268,91 +390,5 @@ fn closed_or(result: io::Result<usize>) -> Result<(), ErrorClass> {
     match result {
         Ok(count) if count > 0 => Ok(()),
         _ => Err(ErrorClass::Disconnected),
-    }
-}
-
-/// The head that goes to the provider: the client's own end-to-end fields, this gateway's credentials in place of the
-/// caller's, the trace continued, and framing of our own.
-pub fn write_head(
-    request: &mut Request,
-    received: &[u8],
-    account: &Account,
-    span_id: [u8; 8],
-    body_len: Option<u64>,
-    out: &mut Vec<u8>,
-) {
-    let head = &request.head;
-    debug_assert!(head.method == Method::Post);
-    out.extend_from_slice(b"POST ");
-    out.extend_from_slice(account.upstream.path_prefix.as_bytes());
-    let path = head.path.of(received);
-    let unversioned = if account.upstream.strip_v1 { path.strip_prefix(b"/v1") } else { None };
-    out.extend_from_slice(unversioned.unwrap_or(path));
-    if let Some(query) = head.query {
-        out.push(b'?');
-        out.extend_from_slice(query.of(received));
-    }
-    out.extend_from_slice(b" HTTP/1.1\r\nhost: ");
-    out.extend_from_slice(account.upstream.authority.as_bytes());
-    out.extend_from_slice(b"\r\n");
-    forward_fields(&head.fields, received, out, |field, received| {
-        let name = field.name_span.of(received);
-        // What the account sets replaces what the client says.
-        let set = account.headers.iter().any(|(set, _)| name.eq_ignore_ascii_case(set.as_bytes()));
-        set || matches!(
-            field.name,
-            Name::Authorization
-                | Name::XApiKey
-                | Name::ApiKey
-                | Name::XGoogApiKey
-                | Name::OpenAiOrganization
-                | Name::AcceptEncoding
-                | Name::Cookie
-                | Name::Forwarded
-                | Name::Via
-                | Name::XRequestId
-                | Name::Metadata
-                | Name::TfyOrSluice
-                | Name::Traceparent
-        )
-    });
-    push_credentials(account, head.find(Name::AnthropicVersion).is_some(), out);
-    for (name, value) in &account.headers {
-        push_field(out, name, value.expose().as_bytes());
-    }
-    // The answer's text is read as it passes, so it must come uncompressed.
-    out.extend_from_slice(b"accept-encoding: identity\r\ntraceparent: ");
-    let hop = hops(head, received) + 1;
-    let trace = &request.record().trace;
-    push_traceparent(&trace.trace_id, &span_id, trace.flags, out);
-    out.extend_from_slice(b"\r\nx-sluice-hop: ");
-    push_decimal(u64::from(hop), out);
-    out.extend_from_slice(b"\r\n");
-    match body_len {
-        Some(len) => {
-            out.extend_from_slice(b"content-length: ");
-            push_decimal(len, out);
-            out.extend_from_slice(b"\r\n\r\n");
-        }
-        None => out.extend_from_slice(b"transfer-encoding: chunked\r\n\r\n"),
-    }
-}
-
-fn push_credentials(account: &Account, has_version: bool, out: &mut Vec<u8>) {
-    if let Some(key) = account.key() {
-        match account.api {
-            Api::Anthropic => {
-                push_field(out, "x-api-key", key.expose().as_bytes());
-            }
-            _ => {
-                let mut value = Vec::with_capacity(7 + key.expose().len());
-                value.extend_from_slice(b"Bearer ");
-                value.extend_from_slice(key.expose().as_bytes());
-                push_field(out, "authorization", &value);
-            }
-        }
-    }
-    if account.api == Api::Anthropic && !has_version {
-        push_field(out, "anthropic-version", b"2023-06-01");
     }
 }

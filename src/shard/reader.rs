@@ -2,7 +2,8 @@
 //! the buffer afterwards is exactly what the client gets.
 
 use super::state::Shard;
-use crate::dialect::{Mark, Reading, Wire};
+use super::translate::Back;
+use crate::dialect::{Frames, Mark, Reading, Wire};
 use crate::http1::{BodyDecoder, ResponseHead};
 use crate::runtime::Buf;
 use crate::sse::Scanner;
@@ -21,49 +22,91 @@ pub enum End {
 }
 
 pub struct Reader {
-    wire: Wire,
+    pub(super) wire: Wire,
     decoder: BodyDecoder,
-    scanner: Option<Scanner>,
-    is_sse: bool,
-    ok: bool,
+    pub(super) source: Source,
+    pub(super) is_stream: bool,
+    pub(super) ok: bool,
     pub reading: Reading,
     hide_usage: bool,
     /// The beginning of an event whose end has not come: clients get whole events only, so that an answer that breaks
     /// off can still end with an event that says so.
     tail: Vec<u8>,
     /// A unary body, kept for its usage or its error.
-    kept: Vec<u8>,
-    too_large: bool,
+    pub(super) kept: Vec<u8>,
+    pub(super) too_large: bool,
     /// The unary body came whole and has been read where it lay.
     read: bool,
     /// Bytes came after the end: the connection is not used again.
     pub talked_on: bool,
+    /// Makes the client's answer, where the provider's is in another dialect.
+    pub(super) back: Option<Back>,
+    /// What it made of one read.
+    pub(super) made: Vec<u8>,
+    pub(super) input_estimate: u64,
+}
+
+/// Where events are found.
+pub(super) enum Source {
+    /// Nowhere: a unary body, or one that cannot be read.
+    None,
+    Sse(Scanner),
+    Frames(Frames),
+}
+
+/// What is to be read, and how.
+pub struct Answer<'a> {
+    pub wire: Wire,
+    pub back: Option<Back>,
+    pub head: &'a ResponseHead,
+    pub decoder: BodyDecoder,
+    pub content: Content,
+    /// Not compressed.
+    pub readable: bool,
+    pub hide_usage: bool,
+    pub input_estimate: u64,
+}
+
+/// The kind of a body, from its content type.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Content {
+    Sse,
+    /// AWS event-stream frames.
+    Frames,
+    Json,
+    Other,
+}
+
+impl Content {
+    pub fn is_stream(self) -> bool {
+        matches!(self, Content::Sse | Content::Frames)
+    }
 }
 
 impl Reader {
-    pub fn new(
-        wire: Wire,
-        reading: Reading,
-        head: &ResponseHead,
-        decoder: BodyDecoder,
-        is_sse: bool,
-        readable: bool,
-        hide_usage: bool,
-    ) -> Self {
+    pub fn new(answer: Answer<'_>, reading: Reading) -> Self {
+        let source = match answer.content {
+            Content::Sse if answer.readable => Source::Sse(Scanner::new(EVENT_BYTES_MAX)),
+            Content::Frames if answer.readable => Source::Frames(Frames::default()),
+            _ => Source::None,
+        };
         Self {
-            wire,
-            decoder,
-            scanner: (is_sse && readable).then(|| Scanner::new(EVENT_BYTES_MAX)),
-            is_sse,
-            ok: head.status < 300,
+            wire: answer.wire,
+            decoder: answer.decoder,
+            source,
+            is_stream: answer.content.is_stream(),
+            ok: answer.head.status < 300,
             reading,
-            hide_usage,
+            hide_usage: answer.hide_usage,
             tail: Vec::new(),
             kept: Vec::new(),
             // A body that cannot be read is not worth keeping.
-            too_large: !readable,
+            too_large: !answer.readable,
             read: false,
             talked_on: false,
+            back: answer.back,
+            made: Vec::new(),
+            input_estimate: answer.input_estimate,
         }
     }
 
@@ -74,13 +117,17 @@ impl Reader {
 
     /// Bytes kept for reading.
     pub fn held_bytes(&self) -> usize {
-        self.kept.capacity() + self.tail.capacity()
+        self.kept.capacity() + self.tail.capacity() + self.made.capacity()
     }
 
     /// Takes what was received. `now_ns` is since the request's start.
     pub fn process(&mut self, buf: &mut Buf, record: &mut Record, shard: &Shard, now_ns: u64) -> Option<End> {
         let framing = self.decode(buf);
-        if self.is_sse {
+        if self.back.is_some() {
+            if let Err(error) = self.translate(buf, record, now_ns) {
+                return Some(End::Broken(error));
+            }
+        } else if self.is_stream {
             self.scan(buf, record, shard, now_ns);
         } else {
             if self.ok && !buf.is_empty() {
@@ -139,7 +186,7 @@ impl Reader {
     }
 
     fn scan(&mut self, buf: &mut Buf, record: &mut Record, shard: &Shard, now_ns: u64) {
-        let Some(scanner) = &mut self.scanner else { return };
+        let Source::Sse(scanner) = &mut self.source else { return };
         let (wire, hide, reading) = (self.wire, self.hide_usage, &mut self.reading);
         let mut whole = 0;
         let mut cuts: Vec<(usize, usize)> = Vec::new();
@@ -155,7 +202,7 @@ impl Reader {
         });
         if fed.is_err() {
             // Too long to hold back: from here on the bytes pass unread.
-            self.scanner = None;
+            self.source = Source::None;
             whole = buf.len();
         }
         if whole == 0 {
@@ -180,7 +227,7 @@ impl Reader {
         self.tail = rest;
     }
 
-    fn keep(&mut self, content: &[u8]) {
+    pub(super) fn keep(&mut self, content: &[u8]) {
         if self.too_large || self.kept.len() + content.len() > KEPT_BYTES_MAX {
             self.too_large = true;
             self.kept = Vec::new();
@@ -191,13 +238,16 @@ impl Reader {
 
     /// The framing is complete: is the answer?
     fn finish(&mut self, buf: &mut Buf, record: &mut Record, now_ns: u64) -> End {
-        if !self.is_sse {
+        if self.back.is_some() {
+            return self.finish_translated(buf, record, now_ns);
+        }
+        if !self.is_stream {
             if self.ok && !self.read {
                 self.wire.read_body(&self.kept, &mut self.reading);
             }
             return End::Complete;
         }
-        let Some(scanner) = &mut self.scanner else { return End::Complete };
+        let Source::Sse(scanner) = &mut self.source else { return End::Complete };
         let (wire, hide, reading) = (self.wire, self.hide_usage, &mut self.reading);
         let mut hidden = false;
         scanner.finish(|event| {
@@ -209,9 +259,13 @@ impl Reader {
             buf.extend(&self.tail);
         }
         self.tail.clear();
-        // Some servers leave out the terminator; a finish reason says as much. Neither is a truncation, however cleanly
-        // the connection ended (spec "providers" 0.8).
-        if !self.ok || self.reading.terminated || self.reading.finish_reason.is_some() || self.reading.error.is_some() {
+        if !self.ok || self.reading.error.is_some() { End::Complete } else { self.stream_end() }
+    }
+
+    /// Some servers leave out the terminator; a finish reason says as much. Neither is a truncation, however cleanly
+    /// the connection ended (spec "providers" 0.8).
+    pub(super) fn stream_end(&self) -> End {
+        if self.reading.terminated || self.reading.finish_reason.is_some() {
             End::Complete
         } else {
             End::Broken(ErrorClass::Truncated)
@@ -220,7 +274,7 @@ impl Reader {
 }
 
 /// Times of content events.
-fn note(mark: Mark, record: &mut Record, now_ns: u64) {
+pub(super) fn note(mark: Mark, record: &mut Record, now_ns: u64) {
     if mark != Mark::Content {
         return;
     }

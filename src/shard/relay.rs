@@ -11,20 +11,23 @@ use std::task::Poll;
 use super::attempt::{self, Sent};
 use super::buffers::{Held, LARGEST_BYTES, STREAM_BYTES};
 use super::client::{Client, send_ms};
-use super::reader::{End, Reader};
+use super::reader::{Answer, Content, End, Reader};
 use super::request::{Next, Request};
 use super::respond::{self, Framing};
 use super::upstream::Upstream;
-use super::{answer, settle};
-use crate::dialect::{self, Reading, Wire};
-use crate::http1::{BodyDecoder, CHUNK_END, LAST_CHUNK, Name, ResponseBody, chunk_head};
+use super::{answer, failure, settle};
+use crate::dialect::{self, Reading};
+use crate::http1::{BodyDecoder, CHUNK_END, LAST_CHUNK, Name, ResponseBody, ResponseHead, chunk_head};
 use crate::meter::{self, Family};
 use crate::runtime::Buf;
 use crate::telemetry::{ErrorClass, Outcome};
 
+/// A whole JSON answer up to this waits for its end, so that its head can say what it cost.
+const GATHERED_BYTES_MAX: usize = 64 * 1024;
+
 pub async fn run(sent: Sent, request: &mut Request, client: &mut Client) -> Next {
-    let Sent { mut upstream, head, hide_usage, text_bytes, api, held } = sent;
-    if matches!(head.status, 401 | 403) {
+    let Sent { mut upstream, head, wire, back, hide_usage, input, api, held } = sent;
+    if back.is_none() && matches!(head.status, 401 | 403) {
         // The provider's text may quote this gateway's own key, and a 401 would tell the caller that theirs is bad.
         drop(upstream);
         return match attempt::fail(request, ErrorClass::Auth) {
@@ -33,31 +36,76 @@ pub async fn run(sent: Sent, request: &mut Request, client: &mut Client) -> Next
         };
     }
     let received = upstream.received();
-    let is_sse = head.value(Name::ContentType, received).is_some_and(|value| has_prefix(value, b"text/event-stream"));
+    let content = content_of(&head, received);
     let readable = head.value(Name::ContentEncoding, received).is_none_or(|value| has_prefix(value, b"identity"));
-    let framing = Framing::of(request, &head, is_sse);
-    let keep_alive = request.may_keep_alive() && framing != Framing::Close;
+    let failure = back.is_some().then(|| failure::Told::of(&head, received));
+    let translated = back.is_some();
+    // A translated answer that is no stream is made when all of it is here.
+    let streams = content.is_stream() && head.status < 300;
+    let mut framing = Framing::of(request, &head, content.is_stream() || (translated && streams));
+    let mut keep_alive = request.may_keep_alive() && framing != Framing::Close;
     let mut out = request.shard.buffers.take_vec(1024 + received.len());
-    respond::write_head(request, &head, received, framing, keep_alive, &mut out);
-    request.record().status = head.status;
+    if !translated {
+        respond::begin_head(request, &head, received, framing, keep_alive, &mut out);
+        request.record().status = head.status;
+    }
     upstream.consume(head.head_bytes);
 
     let decoder = BodyDecoder::response(head.body, request.snapshot.limits.trailer_bytes_max);
-    let wire = Wire::of(request.record().face);
     let family = request.record().attempts.last().map_or(Family::Unknown, |last| meter::family(&last.target.model_id));
-    let mut reader = Reader::new(wire, Reading::new(family), &head, decoder, is_sse, readable, hide_usage);
+    let input_estimate = input.tokens;
+    let answer = Answer { wire, back, head: &head, decoder, content, readable, hide_usage, input_estimate };
+    let mut reader = Reader::new(answer, Reading::new(family));
     let mut relay = Relay {
         upstream,
         reader: &mut reader,
         framing,
-        is_sse,
-        head: Some(out),
+        is_stream: content.is_stream(),
+        head: None,
         waiting: None,
         end: None,
         held,
         ended: false,
     };
-    let delivered = relay.pump(request, client).await;
+    let gathered = match (translated, streams, content) {
+        (true, false, _) => relay.gather(request, client, usize::MAX).await,
+        (true, true, _) => Ok(()),
+        (false, _, Content::Json) => relay.gather(request, client, GATHERED_BYTES_MAX).await,
+        _ => Ok(()),
+    };
+    if let Some(told) = failure {
+        let broken = match relay.end {
+            Some(End::Broken(error)) => Some(error),
+            // Nobody follows a redirection with another's credentials.
+            _ if (300..400).contains(&head.status) => Some(ErrorClass::Protocol),
+            _ => settle::error_of(api, head.status, &told.name, relay.reader.kept()),
+        };
+        if let (false, Ok(()), Some(class)) = (streams, &gathered, broken) {
+            let Relay { upstream, .. } = relay;
+            upstream.stream.shutdown();
+            attempt::end(request, Some(class));
+            let refusal = told.refusal(request, class, reader.kept());
+            settle::usage(request, &mut reader.reading, family, input, head.status);
+            return answer::refuse(request, client, refusal).await;
+        }
+        if !streams {
+            framing = Framing::Length(relay.waiting.as_ref().map_or(0, |waiting| waiting.len() as u64));
+        }
+        keep_alive = request.may_keep_alive() && framing != Framing::Close;
+        relay.framing = framing;
+        let content_type = relay.reader.content_type();
+        respond::begin_translated_head(request, content_type, &told.request_id, framing, keep_alive, &mut out);
+        request.record().status = 200;
+    }
+    let cost = (!content.is_stream() && relay.end == Some(End::Complete))
+        .then(|| settle::cost_so_far(request, &relay.reader.reading))
+        .flatten();
+    respond::finish_head(cost, &mut out);
+    relay.head = Some(out);
+    let delivered = match gathered {
+        Ok(()) => relay.pump(request, client).await,
+        Err(error) => Err(error),
+    };
     let Relay { upstream, end, .. } = relay;
 
     // A provider may answer before it has the whole request: what it reads next would be the rest of that.
@@ -72,7 +120,7 @@ pub async fn run(sent: Sent, request: &mut Request, client: &mut Client) -> Next
     let error = match (&delivered, end) {
         (Err(error), _) => Some(*error),
         (Ok(()), Some(End::Broken(error))) => Some(error),
-        (Ok(()), _) => reader.reading.error.or_else(|| settle::error_of(api, head.status, reader.kept())),
+        (Ok(()), _) => reader.reading.error.or_else(|| settle::error_of(api, head.status, "", reader.kept())),
     };
     attempt::end(request, error);
     request.record().outcome = match (&delivered, end) {
@@ -80,12 +128,21 @@ pub async fn run(sent: Sent, request: &mut Request, client: &mut Client) -> Next
         (Ok(()), Some(End::Complete)) if reader.reading.error.is_none() => Outcome::Served,
         _ => Outcome::Truncated,
     };
-    settle::usage(request, &mut reader.reading, family, text_bytes, head.status);
+    settle::usage(request, &mut reader.reading, family, input, head.status);
     match (delivered, end) {
         (Ok(()), Some(End::Complete)) if keep_alive => Next::KeepAlive,
         (Ok(()), Some(End::Complete)) => Next::Close,
         _ if framing == Framing::Close => Next::Reset,
         _ => Next::Abort,
+    }
+}
+
+fn content_of(head: &ResponseHead, received: &[u8]) -> Content {
+    match head.value(Name::ContentType, received) {
+        Some(value) if has_prefix(value, b"text/event-stream") => Content::Sse,
+        Some(value) if has_prefix(value, b"application/vnd.amazon.eventstream") => Content::Frames,
+        Some(value) if has_prefix(value, b"application/json") => Content::Json,
+        _ => Content::Other,
     }
 }
 
@@ -97,7 +154,7 @@ struct Relay<'a> {
     upstream: Upstream,
     reader: &'a mut Reader,
     framing: Framing,
-    is_sse: bool,
+    is_stream: bool,
     /// The answer's head, until it leaves with the first content.
     head: Option<Vec<u8>>,
     /// Content that came while a send was under way.
@@ -115,6 +172,39 @@ enum Turn {
 }
 
 impl Relay<'_> {
+    /// Reads on without sending anything: until the end, or until this much waits. The error is the client's.
+    async fn gather(&mut self, request: &mut Request, client: &mut Client, bytes_max: usize) -> Result<(), ErrorClass> {
+        let limits = request.snapshot.limits;
+        let total_at_ms = client.deadline.after_ms(limits.total_ms);
+        let mut room = STREAM_BYTES;
+        self.take_first(request);
+        while self.end.is_none() && self.waiting.as_ref().map_or(0, Buf::len) < bytes_max {
+            if !self.upstream.stream.is_receiving() {
+                self.upstream.stream.post_receive(request.shard.buffers.take(room));
+            }
+            client.deadline.set_at_ms(client.deadline.after_ms(limits.stream_idle_ms).min(total_at_ms));
+            match self.turn(client, &request.shard.buffers).await {
+                Turn::Sent => {}
+                Turn::Received(result) => self.receive(result, request, &mut room),
+                Turn::Failed(ErrorClass::TotalTimeout) => {
+                    let timed_out = total_at_ms <= client.deadline.now_ms();
+                    let error = if timed_out { ErrorClass::TotalTimeout } else { ErrorClass::IdleTimeout };
+                    self.break_off(error, request);
+                }
+                Turn::Failed(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// What came together with the head.
+    fn take_first(&mut self, request: &mut Request) {
+        if let Some(mut first) = self.upstream.inbox.take() {
+            self.process(&mut first, request);
+            self.deliver(first, request);
+        }
+    }
+
     /// Until all is delivered. The error is the client's: it left, or it stopped reading.
     async fn pump(&mut self, request: &mut Request, client: &mut Client) -> Result<(), ErrorClass> {
         let limits = request.snapshot.limits;
@@ -124,9 +214,8 @@ impl Relay<'_> {
         // When a send that was to complete by itself is looked after.
         let mut nudge_at_ms = u64::MAX;
         let mut room = STREAM_BYTES;
-        if let Some(mut first) = self.upstream.inbox.take() {
-            self.process(&mut first, request);
-            self.deliver(first, request);
+        if !self.upstream.stream.is_receiving() {
+            self.take_first(request);
         }
         loop {
             if !client.stream.is_sending() {
@@ -243,7 +332,7 @@ impl Relay<'_> {
         if let Some(end) = self.reader.process(buf, request.record(), &shard, now_ns) {
             self.set_end(end, buf, request);
         }
-        if !self.is_sse {
+        if !self.is_stream {
             self.held.set(self.reader.held_bytes());
         }
     }
@@ -260,14 +349,26 @@ impl Relay<'_> {
         self.end = Some(end);
         let End::Broken(error) = end else { return };
         request.keep_alive = false;
-        if self.is_sse {
-            let id = request.record().id.to_string();
-            let face = request.record().face;
-            let message = "The answer broke off before its end: the provider's stream is incomplete.";
-            let mut event = Vec::with_capacity(256);
-            dialect::error_event(face, code_of(error), message, &id, &mut event);
-            buf.extend(&event);
+        if !self.is_stream {
+            return;
         }
+        let id = request.record().id.to_string();
+        let face = request.record().face;
+        let mut event = Vec::with_capacity(256);
+        match self.reader.stream_error() {
+            // In a stream that passes as it is the provider's own event has been passed on.
+            Some(said) => {
+                let said = if dialect::may_quote(error) { said } else { "" };
+                let (_, code) = dialect::answer_of(error, face);
+                let message = format!("The provider failed in the middle of its answer. {said}");
+                dialect::error_event(face, code, message.trim_end(), &id, &mut event);
+            }
+            None => {
+                let message = "The answer broke off before its end: the provider's stream is incomplete.";
+                dialect::error_event(face, code_of(error), message, &id, &mut event);
+            }
+        }
+        buf.extend(&event);
     }
 
     /// Content goes out at the next chance, behind what waits already.

@@ -7,6 +7,7 @@ use super::client::Client;
 use super::state::Shard;
 use super::trace::trace_of;
 use crate::config::{Limits, Snapshot};
+use crate::dialect::gemini_path;
 use crate::http1::{HeadLimits, Method, Name, RequestBody, RequestHead};
 use crate::meter::Usage;
 use crate::telemetry::{ErrorClass, Face, Outcome, Record};
@@ -37,6 +38,8 @@ pub struct Request {
     pub body_consumed: bool,
     /// Bytes of this request that still lie at the front of the client's inbox.
     pub in_inbox: usize,
+    /// What of the request the provider was not told, for the answer's `warning`.
+    pub warning: Option<Box<str>>,
     entry: Entry,
 }
 
@@ -143,6 +146,7 @@ impl Request {
             keep_alive,
             body_consumed,
             in_inbox,
+            warning: None,
             entry: Entry { shard: client.shard.clone(), start_ns, record: Some(Box::new(record)) },
         }
     }
@@ -188,8 +192,8 @@ impl Request {
                 404,
                 "unknown_path",
                 "This path is not served. Served are /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/responses, \
-                 /v1/messages, /v1/messages/count_tokens, /v1/moderations, /v1/rerank, /v1/images/*, /v1/audio/* and \
-                 /v1/models.",
+                 /v1/messages, /v1/messages/count_tokens, /v1/moderations, /v1/rerank, /v1/images/*, /v1/audio/*, \
+                 /v1beta/models/{model}:generateContent, :streamGenerateContent and /v1/models.",
             )),
             (Face::Models, Method::Get | Method::Head) => Ok(Parsed(())),
             (Face::Models, _) => Err(Refusal::new(405, "method_not_allowed", "This path is read with GET.")),
@@ -265,6 +269,7 @@ fn route_of(path: &[u8]) -> (Face, &'static str) {
         b"/v1/audio/speech" => (Face::Audio, "/v1/audio/speech"),
         b"/v1/audio/transcriptions" => (Face::Audio, "/v1/audio/transcriptions"),
         b"/v1/audio/translations" => (Face::Audio, "/v1/audio/translations"),
+        _ if gemini_path(path).is_some() => (Face::Gemini, "/v1beta/models/{model}:generateContent"),
         _ => (Face::Unknown, ""),
     }
 }

@@ -28,8 +28,9 @@ impl Framing {
     }
 }
 
-/// Writes the whole head. `keep_alive` is what the client is told.
-pub fn write_head(
+/// Writes the head of an answer that passes as it is, but for its last line: see [`finish_head`]. `keep_alive` is what
+/// the client is told.
+pub fn begin_head(
     request: &mut Request,
     head: &ResponseHead,
     received: &[u8],
@@ -43,8 +44,39 @@ pub fn write_head(
     if let Some(id) = upstream_request_id(head, received) {
         push_field(out, "x-upstream-request-id", id);
     }
+    if framing == Framing::None && matches!(head.status, 204 | 304) {
+        push_own(request, Framing::Close, keep_alive, out);
+    } else {
+        push_own(request, framing, keep_alive, out);
+    }
+}
+
+/// The same for an answer that was translated: none of the provider's fields means anything in the client's dialect.
+pub fn begin_translated_head(
+    request: &mut Request,
+    content_type: &str,
+    upstream_id: &[u8],
+    framing: Framing,
+    keep_alive: bool,
+    out: &mut Vec<u8>,
+) {
+    write_status_line(out, 200);
+    push_field(out, "content-type", content_type.as_bytes());
+    push_field(out, "date", request.shard.clock.http_date().as_bytes());
+    if framing == Framing::Chunked {
+        push_field(out, "cache-control", b"no-cache");
+    }
+    if !upstream_id.is_empty() {
+        push_field(out, "x-upstream-request-id", upstream_id);
+    }
+    if let Some(warning) = request.warning.take() {
+        push_field(out, "warning", warning.as_bytes());
+    }
+    push_own(request, framing, keep_alive, out);
+}
+
+fn push_own(request: &mut Request, framing: Framing, keep_alive: bool, out: &mut Vec<u8>) {
     match framing {
-        Framing::None if head.status == 204 || head.status == 304 => {}
         Framing::None => out.extend_from_slice(b"content-length: 0\r\n"),
         Framing::Length(length) => {
             out.extend_from_slice(b"content-length: ");
@@ -62,7 +94,34 @@ pub fn write_head(
     if !keep_alive {
         out.extend_from_slice(b"connection: close\r\n");
     }
+}
+
+/// What is known only when the whole answer is, and the line that ends the head.
+pub fn finish_head(cost_pico_usd: Option<i64>, out: &mut Vec<u8>) {
+    if let Some(cost) = cost_pico_usd {
+        out.extend_from_slice(b"x-sluice-cost-usd: ");
+        push_usd(cost, out);
+        out.extend_from_slice(b"\r\n");
+    }
     out.extend_from_slice(b"\r\n");
+}
+
+/// All twelve decimals: a token costs as little as 1e-8 USD.
+fn push_usd(pico_usd: i64, out: &mut Vec<u8>) {
+    const PICO: u64 = 1_000_000_000_000;
+    if pico_usd < 0 {
+        out.push(b'-');
+    }
+    let pico = pico_usd.unsigned_abs();
+    push_decimal(pico / PICO, out);
+    out.push(b'.');
+    let mut rest = pico % PICO;
+    let mut digits = [b'0'; 12];
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    out.extend_from_slice(&digits);
 }
 
 /// What is the provider's business with this gateway, not with the client (spec "providers" 17).
@@ -76,19 +135,21 @@ fn drops(field: &Field, received: &[u8], failed: bool) -> bool {
             let name = field.name_span.of(received);
             starts_with(name, b"x-ratelimit-")
                 || starts_with(name, b"anthropic-ratelimit-")
-                || name.eq_ignore_ascii_case(REQUEST_ID)
+                || name.eq_ignore_ascii_case(b"request-id")
         }
         _ => false,
     }
 }
 
-/// Anthropic's name of the field.
-const REQUEST_ID: &[u8] = b"request-id";
+/// Anthropic's name of the field, Amazon's and Azure's.
+const REQUEST_IDS: [&[u8]; 3] = [b"request-id", b"x-amzn-requestid", b"apim-request-id"];
 
-fn upstream_request_id<'a>(head: &ResponseHead, received: &'a [u8]) -> Option<&'a [u8]> {
-    let anthropic =
-        |field: &&Field| field.name == Name::Other && field.name_span.of(received).eq_ignore_ascii_case(REQUEST_ID);
-    let named = || head.fields.iter().find(anthropic).map(|field| field.value.of(received));
+pub fn upstream_request_id<'a>(head: &ResponseHead, received: &'a [u8]) -> Option<&'a [u8]> {
+    let is_known = |field: &&Field| {
+        let name = field.name_span.of(received);
+        field.name == Name::Other && REQUEST_IDS.iter().any(|known| name.eq_ignore_ascii_case(known))
+    };
+    let named = || head.fields.iter().find(is_known).map(|field| field.value.of(received));
     head.value(Name::XRequestId, received).or_else(named)
 }
 

@@ -5,6 +5,7 @@ use super::client::Client;
 use super::request::{Next, Refusal, Request, Stop};
 use super::{admit, answer, attempt, relay, upload};
 use crate::http1::{Method, RequestBody, RequestHead, Span};
+use crate::policy::spoken::Spoken;
 use crate::telemetry::Face;
 
 /// Serves one request whose head lies at the front of the client's inbox. `last`: the connection has served enough.
@@ -52,6 +53,9 @@ async fn run(request: &mut Request, client: &mut Client) -> Result<Next, Stop> {
     }
     let admitted = admit::read(identified, request, client).await?;
     let routed = admit::route(admitted, request)?;
+    if routed.spoken == Spoken::Here {
+        return Ok(answer::count_tokens(routed, request, client).await);
+    }
     let sent = attempt::run(routed, request, client).await?;
     Ok(relay::run(sent, request, client).await)
 }

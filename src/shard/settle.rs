@@ -1,5 +1,6 @@
 //! The end of an attempt: what was used, what went wrong, and the record's last fields.
 
+use super::attempt::InputEstimate;
 use super::request::{Entry, Request};
 use crate::config::Api;
 use crate::dialect::Reading;
@@ -7,15 +8,15 @@ use crate::mesh::Up;
 use crate::meter::{self, Family, Usage, UsageSource};
 use crate::provider::classify;
 use crate::runtime::{sleep_ms, spawn};
-use crate::telemetry::ErrorClass;
+use crate::telemetry::{ErrorClass, Record};
 
-/// The class of an answer that is itself an error.
-pub fn error_of(api: Api, status: u16, body: &[u8]) -> Option<ErrorClass> {
+/// The class of an answer that is itself an error. `name`: what a header calls it, if one does.
+pub fn error_of(api: Api, status: u16, name: &str, body: &[u8]) -> Option<ErrorClass> {
     (status >= 400).then(|| classify(api, status, body))
 }
 
-/// Puts the usage into the record: as reported, else counted from what was delivered, else estimated.
-pub fn usage(request: &mut Request, reading: &mut Reading, family: Family, text_bytes: u64, status: u16) {
+/// Puts the usage and its cost into the record: as reported, else counted from what was delivered, else estimated.
+pub fn usage(request: &mut Request, reading: &mut Reading, family: Family, input: InputEstimate, status: u16) {
     let record = request.record();
     record.finish_reason = reading.finish_reason.take();
     record.response_id = reading.response_id.take();
@@ -23,17 +24,33 @@ pub fn usage(request: &mut Request, reading: &mut Reading, family: Family, text_
     if status >= 300 {
         return;
     }
-    let input_estimate = meter::estimate_tokens_of_bytes(text_bytes);
     if reading.usage.source != UsageSource::Reported && reading.delivered.needs_tokenizer(family) {
-        return count_later(request, std::mem::take(reading), input_estimate);
+        return count_later(request, std::mem::take(reading), input.tokens);
     }
-    set(record, reading.settle(input_estimate));
+    let usage = reading.settle(input.tokens);
+    set(record, usage);
 }
 
-fn set(record: &mut crate::telemetry::Record, usage: Usage) {
+/// Of what the provider has reported until now.
+pub fn cost_so_far(request: &mut Request, reading: &Reading) -> Option<i64> {
+    let record = request.record();
+    if reading.usage.source != UsageSource::Reported {
+        return None;
+    }
+    let unix_s = record.start_unix_ns / 1_000_000_000;
+    record.attempts.last()?.target.pricing.as_ref()?.cost(&reading.usage, unix_s)
+}
+
+fn set(record: &mut Record, usage: Usage) {
     record.usage = usage;
+    let unix_s = record.start_unix_ns / 1_000_000_000;
     if let Some(attempt) = record.attempts.last_mut() {
         attempt.usage = usage;
+        attempt.cost_pico_usd = match usage.source {
+            UsageSource::None => None,
+            _ => attempt.target.pricing.as_ref().and_then(|pricing| pricing.cost(&usage, unix_s)),
+        };
+        record.cost_pico_usd = attempt.cost_pico_usd;
     }
 }
 

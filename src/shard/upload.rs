@@ -4,13 +4,14 @@ use std::future::poll_fn;
 use std::task::Poll;
 
 use super::admit::{self, Identified};
-use super::attempt::{self, Sent};
+use super::attempt::{self, InputEstimate, Sent};
 use super::buffers::STREAM_BYTES;
 use super::client::{Client, NoBytes, send_ms};
+use super::head::{Call, Proof, write_head};
 use super::relay;
 use super::request::{Next, Refusal, Request, Stop};
 use super::upstream::Upstream;
-use crate::dialect::{ModelField, Parts, boundary, find_model};
+use crate::dialect::{ModelField, Parts, Wire, boundary, find_model};
 use crate::http1::{BodyDecoder, CHUNK_END, LAST_CHUNK, Name, RequestBody, chunk_head};
 use crate::runtime::Buf;
 use crate::telemetry::{AttemptReason, ErrorClass, Outcome};
@@ -67,7 +68,7 @@ pub async fn run(identified: Identified, request: &mut Request, client: &mut Cli
     };
     let model = String::from_utf8_lossy(prefix.get(start..end).unwrap_or(&[])).into_owned();
     request.record().model_requested = admit::shortened(&model).into();
-    let (account_index, target) = admit::target_of(&identified, request, &model)?;
+    let (account_index, target, spoken) = admit::target_of(&identified, request, &model)?;
     let snapshot = request.snapshot.clone();
     let Some(account) = snapshot.accounts.get(account_index) else {
         return Err(Refusal::failed(500, "internal", "The account is gone from the configuration.").into());
@@ -79,7 +80,10 @@ pub async fn run(identified: Identified, request: &mut Request, client: &mut Cli
     };
     let span_id = request.shard.random_bytes();
     let mut out = Vec::with_capacity(head.len() + prefix.len() + 512);
-    attempt::write_head(request, &head, account, span_id, length, &mut out);
+    // Every API that takes uploads has a key in the configuration.
+    let call =
+        Call { account, target: &target, spoken, stream: false, span_id, body_len: length, proof: &Proof::Account };
+    write_head(request, &head, &call, &mut out);
     attempt::begin(request, target, AttemptReason::Direct, span_id);
     let mut upstream = attempt::open(request, client, account, true).await?;
     frame(&prefix, length.is_none(), incoming.decoder.is_done(), &mut out);
@@ -90,7 +94,8 @@ pub async fn run(identified: Identified, request: &mut Request, client: &mut Cli
         Err(failure) => return Err(attempt::fail(request, failure.error)),
     };
     held.set(0);
-    let sent = Sent { upstream, head, hide_usage: false, text_bytes: 0, api: account.api, held };
+    let (wire, input) = (Wire::of(request.record().face), InputEstimate::default());
+    let sent = Sent { upstream, head, wire, back: None, hide_usage: false, input, api: account.api, held };
     Ok(match relay::run(sent, request, client).await {
         Next::Close if !request.body_consumed => Next::Linger,
         next => next,

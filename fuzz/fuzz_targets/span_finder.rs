@@ -1,0 +1,24 @@
+//! The strict scan accepts what serde_json accepts, and its edits leave the rest of the body alone.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use sluice::json::{Walk, apply_edits, edit_include_usage, edit_model, scan_request};
+
+fuzz_target!(|body: &[u8]| {
+    let mut walk = Walk::new(body);
+    walk.skip();
+    let _ = walk.at_end();
+    let Ok(scan) = scan_request(body) else { return };
+    let before: serde_json::Value = serde_json::from_slice(body).expect("what the scan accepts is JSON");
+    let mut edits = vec![edit_model(&scan, "new \"model\"")];
+    edits.extend(edit_include_usage(&scan, body));
+    let mut out = Vec::new();
+    apply_edits(body, &mut edits, &mut out);
+    let after: serde_json::Value = serde_json::from_slice(&out).expect("an edited body is JSON");
+    assert_eq!(after["model"], "new \"model\"");
+    for (key, value) in before.as_object().expect("an object") {
+        if key != "model" && key != "stream_options" {
+            assert_eq!(after.get(key), Some(value));
+        }
+    }
+});

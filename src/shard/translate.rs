@@ -1,0 +1,129 @@
+//! The two sides of a call whose provider speaks another dialect than its client: the body that goes out, and what makes
+//! the client's answer of the provider's. Where both speak the same, nothing here is used.
+
+use serde_json::Value;
+
+use super::head::asks_sse;
+use super::request::{Refusal, Request};
+use crate::config::{Account, OnUnsupported};
+use crate::dialect::common::{Invalid, Lost};
+use crate::dialect::{About, To, Translation, Wire, embeddings, read_request, rerank, write_request};
+use crate::meter::Usage;
+use crate::telemetry::{Face, Target};
+
+/// Makes the client's answer.
+pub enum Back {
+    Chat(Box<Translation>),
+    Embeddings { request: Value, model: Box<str>, wire: Wire },
+    Rerank { request: Value, model: Box<str>, wire: Wire },
+}
+
+/// A provider's body, and the way back.
+pub struct Outgoing {
+    pub body: Vec<u8>,
+    pub back: Back,
+}
+
+/// Translates the body of a request. What cannot be carried over refuses it, or is noted for the answer's `warning`.
+pub fn outgoing(
+    request: &mut Request,
+    received: &[u8],
+    account: &Account,
+    target: &Target,
+    wire: Wire,
+    content: &[u8],
+) -> Result<Outgoing, Refusal> {
+    let face = request.record().face;
+    let body: Value = serde_json::from_slice(content)
+        .map_err(|error| Refusal::new(400, "invalid_json", format!("The body is not valid JSON: {error}.")))?;
+    let mut lost = Lost::new(face);
+    let to = To { kind: account.kind, model: &target.model_id };
+    let invalid =
+        |invalid: Invalid| Refusal::new(400, "invalid_request_error", format!("The body is not valid: {invalid}."));
+    let (out, back) = match face {
+        Face::Embeddings => {
+            let out = embeddings::write_request(&body, wire, &to, &mut lost).map_err(invalid)?;
+            (out, Back::Embeddings { request: body, model: target.model_id.clone(), wire })
+        }
+        Face::Rerank => {
+            let out = rerank::write_request(&body, wire, &to, &mut lost).map_err(invalid)?;
+            (out, Back::Rerank { request: body, model: target.model_id.clone(), wire })
+        }
+        _ => {
+            let mut asked = read_request(face, &body, &mut lost).map_err(invalid)?;
+            asked.stream = request.record().stream;
+            asked.stream_array = face == Face::Gemini && !asks_sse(request, received);
+            let out = write_request(wire, &asked, &to, &mut lost);
+            let about = about(request, target);
+            (out, Back::Chat(Box::new(Translation::new(face, wire, asked, about))))
+        }
+    };
+    note_lost(request, account, &lost)?;
+    // A `Value` that was parsed or built here always has a spelling.
+    let body = serde_json::to_vec(&out).map_err(|error| Refusal::failed(500, "internal", error.to_string()))?;
+    Ok(Outgoing { body, back })
+}
+
+fn about(request: &mut Request, target: &Target) -> About {
+    let record = request.record();
+    About {
+        id: format!("{:032x}", record.id.0),
+        model: target.model_id.to_string(),
+        created_unix_s: record.start_unix_ns / 1_000_000_000,
+    }
+}
+
+fn note_lost(request: &mut Request, account: &Account, lost: &Lost) -> Result<(), Refusal> {
+    if lost.fields().is_empty() {
+        return Ok(());
+    }
+    let names = lost.fields().iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    match account.on_unsupported {
+        OnUnsupported::Refuse => Err(Refusal::new(
+            400,
+            "unsupported_field",
+            format!(
+                "The provider behind `{}` has no place for {names}. Leave it out, or let the account drop what it cannot \
+                 carry (`on_unsupported: drop`).",
+                account.name
+            ),
+        )),
+        OnUnsupported::Drop => {
+            // RFC 9111 obsoleted the field's caching codes; 299 is the one for everything else (RFC 7234 5.5.7).
+            let plain: String =
+                lost.fields().join(", ").chars().filter(|c| c.is_ascii_graphic() || *c == ' ').collect();
+            request.warning =
+                Some(format!("299 sluice \"not carried over: {}\"", plain.replace(['"', '\\'], "")).into());
+            Ok(())
+        }
+    }
+}
+
+impl Back {
+    /// The translation of a stream, when the client asked for one.
+    pub fn stream(&mut self) -> Option<&mut Translation> {
+        match self {
+            Back::Chat(translation) if translation.is_stream() => Some(translation),
+            _ => None,
+        }
+    }
+
+    /// The client's whole answer of the provider's whole body; false when the body is not what it should be.
+    pub fn body(&mut self, body: &[u8], usage: &Usage, out: &mut Vec<u8>) -> bool {
+        let written = match self {
+            Back::Chat(translation) => {
+                translation.body(body, usage, out);
+                return true;
+            }
+            Back::Embeddings { request, model, wire } => embeddings::write_answer(request, model, *wire, body, usage),
+            Back::Rerank { request, model, wire } => rerank::write_answer(request, model, *wire, body, usage),
+        };
+        match written {
+            Some(written) => {
+                out.extend_from_slice(&written);
+                true
+            }
+            None => false,
+        }
+    }
+}

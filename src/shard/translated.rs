@@ -1,0 +1,102 @@
+//! Reading an answer that is translated: what comes is taken in whole, and what is left in the buffer is what was made of
+//! it for the client. An error of the provider in the middle of its stream ends it here, in the client's own dialect.
+
+use super::reader::{End, Reader, Source, note};
+use super::translate::Back;
+use crate::runtime::Buf;
+use crate::sse::Event;
+use crate::telemetry::{ErrorClass, Record};
+
+impl Reader {
+    /// What came becomes what the client gets for it. An error is the provider's, in the middle of its stream, or the
+    /// end of what can be read.
+    pub(super) fn translate(&mut self, buf: &mut Buf, record: &mut Record, now_ns: u64) -> Result<(), ErrorClass> {
+        let translation = if self.is_stream && self.ok { self.back.as_mut().and_then(Back::stream) } else { None };
+        let Some(translation) = translation else {
+            if self.ok && !buf.is_empty() {
+                record.first_token_ns.get_or_insert(now_ns);
+                record.last_token_ns = Some(now_ns);
+            }
+            self.keep(buf.content());
+            buf.clear();
+            // An error that is too long to be read has its status still.
+            return if self.too_large && self.ok { Err(ErrorClass::Protocol) } else { Ok(()) };
+        };
+        let (wire, reading, made) = (self.wire, &mut self.reading, &mut self.made);
+        let on_event = |event: Event<'_>| {
+            if reading.error.is_none() {
+                note(wire.read_event(&event, reading), record, now_ns);
+                translation.event(&event, made);
+            }
+        };
+        let read = match &mut self.source {
+            Source::Sse(scanner) => scanner.feed(buf.content(), on_event).is_ok(),
+            Source::Frames(frames) => frames.feed(buf.content(), on_event).is_ok(),
+            Source::None => false,
+        };
+        buf.clear();
+        buf.extend(made);
+        made.clear();
+        match self.reading.error {
+            Some(error) => Err(error),
+            None if !read => Err(ErrorClass::Protocol),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn finish_translated(&mut self, buf: &mut Buf, record: &mut Record, now_ns: u64) -> End {
+        let Some(back) = &mut self.back else { return End::Complete };
+        if !self.ok {
+            return End::Complete;
+        }
+        if !self.is_stream {
+            self.wire.read_body(&self.kept, &mut self.reading);
+            if let Some(error) = self.reading.error {
+                return End::Broken(error);
+            }
+            let usage = self.reading.settle(self.input_estimate);
+            let written = self.reading.terminated && back.body(&self.kept, &usage, &mut self.made);
+            buf.extend(&self.made);
+            return if written { End::Complete } else { End::Broken(ErrorClass::Protocol) };
+        }
+        let Some(translation) = back.stream() else { return End::Broken(ErrorClass::Protocol) };
+        let (wire, reading, made) = (self.wire, &mut self.reading, &mut self.made);
+        let cut = match &mut self.source {
+            Source::Sse(scanner) => {
+                scanner.finish(|event| {
+                    note(wire.read_event(&event, reading), record, now_ns);
+                    translation.event(&event, made);
+                });
+                false
+            }
+            Source::Frames(frames) => frames.held_bytes() > 0,
+            Source::None => true,
+        };
+        if let Some(error) = self.reading.error {
+            return End::Broken(error);
+        }
+        if cut || self.stream_end() != End::Complete {
+            return End::Broken(ErrorClass::Truncated);
+        }
+        let usage = self.reading.settle(self.input_estimate);
+        if let Some(translation) = self.back.as_mut().and_then(Back::stream) {
+            translation.end(&usage, &mut self.made);
+        }
+        buf.extend(&self.made);
+        self.made.clear();
+        End::Complete
+    }
+
+    /// Of what the client gets.
+    pub fn content_type(&mut self) -> &'static str {
+        match self.back.as_mut().and_then(Back::stream) {
+            Some(translation) => translation.content_type(),
+            None => "application/json",
+        }
+    }
+
+    /// What the provider said when it failed in the middle of a stream that is translated.
+    pub fn stream_error(&mut self) -> Option<&str> {
+        self.back.as_mut().and_then(Back::stream).and_then(|translation| translation.error())
+    }
+}
