@@ -114,8 +114,8 @@ fn models_nobody_serves() {
             (CHAT, "gpt-nobody", 404, "model_not_found", "account/model"),
             (CHAT, "up/other", 404, "model_not_found", "GET /v1/models"),
             (CHAT, "shared", 404, "model_ambiguous", "down/shared"),
-            (CHAT, "claude/claude-x", 400, "wrong_api", "/v1/messages"),
-            (MESSAGES, "up/shared", 400, "wrong_api", "/v1/chat/completions"),
+            ("/v1/embeddings", "claude/claude-x", 400, "wrong_api", "nothing behind this path"),
+            ("/v1/rerank", "claude-x", 400, "wrong_api", "nothing behind this path"),
             (MESSAGES, "nobody/x", 404, "model_not_found", "account/model"),
             ("/v1/messages/count_tokens", "nobody/x", 404, "model_not_found", "account/model"),
         ];

@@ -115,6 +115,20 @@ fn libraries_stay_on_their_floors() {
     );
 }
 
+/// Scenario: what the dialects name of each other.
+/// Guarantees: they meet in the common request and pieces only, so that a new one touches none of the others.
+#[test]
+fn dialects_do_not_know_each_other() {
+    const DIALECTS: [&str; 6] = ["anthropic", "bedrock", "cohere", "gemini", "openai_chat", "openai_responses"];
+    for dialect in DIALECTS {
+        let others: Vec<String> =
+            DIALECTS.iter().filter(|other| **other != dialect).map(|other| format!("dialect::{other}")).collect();
+        let others: Vec<&str> = others.iter().map(String::as_str).collect();
+        let folder = format!("dialect/{dialect}");
+        none("a dialect names another", offences(|file| file.is_in(&[&folder]) && !file.is_test(), &others));
+    }
+}
+
 /// Scenario: what modules name of each other.
 /// Guarantees: shard and control meet in mesh only; the pure floors know no I/O, no runtime and no one above them.
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::json::{Walk, decode};
 
-/// Nesting that is looked into: `{"error":{"message":…}}`, `{"message":{"detail":…}}`.
+/// Nesting that is looked into: `{"error":{"message":..}}`, `{"message":{"detail":..}}`.
 const DEPTH_MAX: u32 = 3;
 const MESSAGE_BYTES_MAX: usize = 1024;
 

@@ -50,7 +50,7 @@ pub enum Piece<'a> {
         index: u32,
         text: Text<'a>,
     },
-    /// Items of OpenAI's `logprobs.content`, without the brackets: `{"token":…},{…}`.
+    /// Items of OpenAI's `logprobs.content`, without the brackets: `{"token":..},{..}`.
     Logprobs {
         choice: u32,
         items: &'a [u8],
