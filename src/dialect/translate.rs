@@ -106,15 +106,7 @@ impl Seen {
 
 impl Translation {
     pub fn new(face: Face, wire: Wire, request: Request, about: About) -> Self {
-        let model = &about.model;
-        let reads = match wire {
-            Wire::Responses => Reads::Responses(openai_responses::AnswerIn::new(&request, model)),
-            Wire::Messages => Reads::Messages(anthropic::AnswerIn::new(&request, model)),
-            Wire::Gemini => Reads::Gemini(gemini::AnswerIn::new(&request, model)),
-            Wire::Bedrock => Reads::Bedrock(bedrock::AnswerIn::new(&request, model)),
-            Wire::Cohere => Reads::Cohere(cohere::AnswerIn::new(&request, model)),
-            Wire::Chat | Wire::Completions | Wire::Plain => Reads::Chat(openai_chat::AnswerIn::new(&request, model)),
-        };
+        let reads = Reads::new(wire, &request, &about.model);
         let writes = match face {
             Face::Completions => Writes::Completions(openai_chat::completions::AnswerOut::new(&request, &about)),
             Face::Responses => Writes::Responses(openai_responses::AnswerOut::new(&request, &about)),
@@ -182,6 +174,17 @@ impl Translation {
 }
 
 impl Reads {
+    fn new(wire: Wire, request: &Request, model: &str) -> Self {
+        match wire {
+            Wire::Responses => Reads::Responses(openai_responses::AnswerIn::new(request, model)),
+            Wire::Messages => Reads::Messages(anthropic::AnswerIn::new(request, model)),
+            Wire::Gemini => Reads::Gemini(gemini::AnswerIn::new(request, model)),
+            Wire::Bedrock => Reads::Bedrock(bedrock::AnswerIn::new(request, model)),
+            Wire::Cohere => Reads::Cohere(cohere::AnswerIn::new(request, model)),
+            Wire::Chat | Wire::Completions | Wire::Plain => Reads::Chat(openai_chat::AnswerIn::new(request, model)),
+        }
+    }
+
     #[inline]
     fn event(&mut self, event: &Event<'_>, emit: &mut dyn FnMut(Piece<'_>)) {
         match self {
@@ -218,3 +221,7 @@ impl Writes {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "translate_tests.rs"]
+mod tests;
