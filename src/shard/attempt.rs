@@ -8,19 +8,18 @@ use std::task::Poll;
 use super::admit::Routed;
 use super::buffers::Held;
 use super::client::Client;
-use super::head::{Call, Proof, write_head};
+use super::head::{Call, write_head};
+use super::proof;
 use super::request::{Refusal, Request, Stop, head_limits};
 use super::translate::{self, Back};
 use super::upstream::{ConnectError, Upstream, connect};
-use crate::config::{Account, Api, Credential};
+use crate::config::{Account, Api};
 use crate::dialect::Wire;
 use crate::http1::{HeadLimits, ResponseHead, parse_response};
 use crate::json;
 use crate::meter::{self, Usage};
 use crate::policy::spoken::Spoken;
-use crate::provider::paths::push_target;
-use crate::provider::{AwsKeys, Fetched, sigv4};
-use crate::runtime::{Buf, sleep_ms};
+use crate::runtime::Buf;
 use crate::telemetry::{Attempt, AttemptReason, ErrorClass, Face, Outcome, Target};
 
 /// The provider has answered with a head.
@@ -81,7 +80,7 @@ pub async fn run(routed: Routed, request: &mut Request, client: &mut Client) -> 
         Spoken::Translated(wire) => translated(request, client.received(), account, &target, wire, content)?,
         _ => same(face, account, &target, &scan, content),
     };
-    let proof = prove(request, account, wire, &target, &body).await?;
+    let proof = proof::prove(request, account, wire, &target, body.translated.as_deref()).await?;
     let received = client.received();
     let content = span.of(received);
     let span_id = request.shard.random_bytes();
@@ -130,60 +129,6 @@ fn translated(
 ) -> Result<Body, Refusal> {
     let translate::Outgoing { body, back } = translate::outgoing(request, received, account, target, wire, content)?;
     Ok(Body { len: body.len(), edits: Vec::new(), translated: Some(body), back: Some(back), hide_usage: false })
-}
-
-/// What shows the provider who calls. A credential that the control core fetches may not be there right after the start:
-/// the request waits for it, for as long as it would wait for a connection.
-async fn prove(
-    request: &mut Request,
-    account: &Account,
-    wire: Wire,
-    target: &Target,
-    body: &Body,
-) -> Result<Proof, Refusal> {
-    const LOOK_MS: u64 = 10;
-    match &account.credential {
-        Credential::None | Credential::Key(_) => Ok(Proof::Account),
-        Credential::AwsKeys(keys) => sign(request, keys, account, wire, target, body),
-        Credential::Fetched(_) => {
-            let mut waited_ms = 0;
-            loop {
-                let fetched = request.shard.credentials.borrow().get(account.name.as_str()).cloned();
-                match fetched {
-                    Some(Fetched::Aws(keys)) => return sign(request, &keys, account, wire, target, body),
-                    Some(Fetched::Bearer(token)) => return Ok(Proof::Bearer(token)),
-                    None if waited_ms >= request.snapshot.limits.upstream_connect_ms => break,
-                    None => sleep_ms(LOOK_MS).await,
-                }
-                waited_ms += LOOK_MS;
-            }
-            let message = format!("The credentials of the provider account `{}` are not available.", account.name);
-            Err(Refusal::failed(503, "credentials_unavailable", message).retry_after(1))
-        }
-    }
-}
-
-/// Over the very bytes that go out. Everything that is signed for is translated.
-fn sign(
-    request: &mut Request,
-    keys: &AwsKeys,
-    account: &Account,
-    wire: Wire,
-    target: &Target,
-    body: &Body,
-) -> Result<Proof, Refusal> {
-    let face = request.record().face;
-    let stream = request.record().stream;
-    let mut path = Vec::with_capacity(256);
-    push_target(account, wire, face, &target.model_id, stream, &mut path);
-    let path = String::from_utf8_lossy(&path);
-    let region = account.region.as_deref().unwrap_or_default();
-    let unix_s = request.shard.clock.unix_ns_at(request.shard.clock.now_ns()) / 1_000_000_000;
-    let content = body.translated.as_deref().unwrap_or_default();
-    sigv4::sign(keys, region, &account.upstream.authority, &path, content, unix_s).map(Proof::Signed).map_err(|error| {
-        let message = format!("The request to the provider account `{}` cannot be signed: {error}.", account.name);
-        Refusal::failed(500, "signing_failed", message)
-    })
 }
 
 /// Opens the attempt's entry in the record.

@@ -1,6 +1,7 @@
 //! The head that goes to a provider: the client's own end-to-end fields where its body goes on as it is, this gateway's
 //! credentials in place of the caller's, the trace continued, and framing of our own.
 
+use super::proof::Proof;
 use super::request::{Request, hops};
 use super::text::{push_decimal, push_traceparent};
 use crate::config::{Account, Api, Paths, Secret};
@@ -20,16 +21,6 @@ pub struct Call<'a> {
     /// `None`: the body goes out in chunks.
     pub body_len: Option<u64>,
     pub proof: &'a Proof,
-}
-
-/// What shows who is calling.
-pub enum Proof {
-    /// The account's own key, or nothing.
-    Account,
-    /// An access token that the control core fetched.
-    Bearer(Secret),
-    /// Fields of a signature over the whole request.
-    Signed(Vec<(String, String)>),
 }
 
 pub fn write_head(request: &mut Request, received: &[u8], call: &Call<'_>, out: &mut Vec<u8>) {

@@ -14,6 +14,8 @@ mod conn;
 mod failure;
 mod head;
 mod pool;
+mod proof;
+mod pump;
 mod reader;
 mod relay;
 mod request;
