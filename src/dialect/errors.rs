@@ -8,11 +8,13 @@ fn is_anthropic(face: Face) -> bool {
 }
 
 /// The body of an error answer. OpenAI: `{"error":{"message","type","param","code","request_id"}}`. Anthropic:
-/// `{"type":"error","error":{"type","message","code"},"request_id"}`. `code` and `request_id` are in both, so that a
-/// person can act on either.
+/// `{"type":"error","error":{"type","message","code"},"request_id"}`. Gemini: a `google.rpc.Status` in `error`, with a
+/// `google.rpc.ErrorInfo`. `code` and `request_id` are in all, so that a person can act on either.
 pub fn error_body(face: Face, status: u16, code: &str, message: &str, request_id: &str, out: &mut Vec<u8>) {
     if is_anthropic(face) {
         anthropic_error(anthropic_type(status), code, message, request_id, out);
+    } else if face == Face::Gemini {
+        google_error(status, code, message, request_id, out);
     } else {
         out.extend_from_slice(b"{\"error\":");
         openai_error(openai_type(status), code, message, request_id, out);
@@ -40,6 +42,12 @@ pub fn error_event(face: Face, code: &str, message: &str, request_id: &str, out:
         out.push(b',');
         member("message", message, out);
         out.extend_from_slice(b"}}}");
+    } else if face == Face::Gemini {
+        out.extend_from_slice(b"data: ");
+        google_error(500, code, message, request_id, out);
+        // As Google ends its own.
+        out.extend_from_slice(b"\r\n\r\n");
+        return;
     } else {
         out.extend_from_slice(b"data: {\"error\":");
         openai_error("server_error", code, message, request_id, out);
@@ -72,6 +80,18 @@ fn anthropic_error(kind: &str, code: &str, message: &str, request_id: &str, out:
     out.push(b'}');
 }
 
+fn google_error(status: u16, code: &str, message: &str, request_id: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(format!("{{\"error\":{{\"code\":{status},").as_bytes());
+    member("message", message, out);
+    out.push(b',');
+    member("status", google_status(status), out);
+    out.extend_from_slice(b",\"details\":[{\"@type\":\"type.googleapis.com/google.rpc.ErrorInfo\",");
+    member("reason", code, out);
+    out.extend_from_slice(b",\"domain\":\"sluice\",\"metadata\":{");
+    member("request_id", request_id, out);
+    out.extend_from_slice(b"}}]}}");
+}
+
 fn member(name: &str, value: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     out.extend_from_slice(name.as_bytes());
@@ -102,5 +122,22 @@ fn anthropic_type(status: u16) -> &'static str {
         503 | 529 => "overloaded_error",
         504 => "timeout_error",
         _ => "api_error",
+    }
+}
+
+/// The canonical code that Google answers with this HTTP status (google/rpc/code.proto).
+fn google_status(status: u16) -> &'static str {
+    match status {
+        401 => "UNAUTHENTICATED",
+        403 => "PERMISSION_DENIED",
+        404 => "NOT_FOUND",
+        409 => "ABORTED",
+        402 | 429 => "RESOURCE_EXHAUSTED",
+        408 | 504 => "DEADLINE_EXCEEDED",
+        499 => "CANCELLED",
+        400..=498 => "INVALID_ARGUMENT",
+        501 => "UNIMPLEMENTED",
+        503 | 529 => "UNAVAILABLE",
+        _ => "INTERNAL",
     }
 }

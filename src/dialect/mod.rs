@@ -86,6 +86,7 @@ pub struct Reading {
     output_is_stub: bool,
     /// Chat: the bytes of the last event up to its choices, see openai_chat.rs.
     memo: Vec<u8>,
+    gemini: gemini::Snapshot,
 }
 
 impl Wire {

@@ -230,8 +230,15 @@ fn our_errors_are_json_in_the_callers_dialect() {
     assert_eq!(body["type"], "error");
     assert_eq!(body["error"]["type"], "rate_limit_error");
     assert_eq!(body["request_id"], "req_1");
+    out.clear();
+    error_body(Face::Gemini, 429, "limit", message, "req_1", &mut out);
+    let body: Value = serde_json::from_slice(&out).unwrap();
+    assert_eq!((&body["error"]["code"], &body["error"]["status"]), (&429.into(), &"RESOURCE_EXHAUSTED".into()));
+    assert_eq!(body["error"]["details"][0]["reason"], "limit");
+    assert_eq!(body["error"]["details"][0]["metadata"]["request_id"], "req_1");
     for (face, marks) in [
         (Face::ChatCompletions, &[Mark::Error][..]),
+        (Face::Gemini, &[Mark::Error]),
         (Face::Completions, &[Mark::Error]),
         (Face::Messages, &[Mark::Error]),
         (Face::Responses, &[Mark::Error, Mark::End]),

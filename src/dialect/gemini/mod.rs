@@ -6,6 +6,7 @@ mod metering;
 mod path;
 mod request_in;
 mod request_out;
+mod usage;
 
 pub use answer_in::AnswerIn;
 pub use answer_out::{AnswerOut, write_answer};
@@ -13,3 +14,4 @@ pub(super) use metering::{body, event};
 pub use path::parse_path;
 pub use request_in::read_request;
 pub use request_out::write_request;
+pub(super) use usage::Snapshot;
