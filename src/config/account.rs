@@ -3,18 +3,20 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::auth::{self, Auth};
+use super::endpoint::{self, Endpoint};
+use super::error::one_of;
 use super::kinds::Kind;
-use super::read::{Fields, NAME, Reader, is_name};
-use super::secret::is_field_value;
-use super::snapshot::{Account, Api, Credential, OnUnsupported, Paths, Secret, Upstream};
+use super::read::{NAME, Reader, is_name};
+use super::snapshot::{Account, Api, Credential, OnUnsupported};
 use super::tree::Node;
-use super::url::Url;
+use crate::provider::{key_field, paths};
 use crate::tls::config::ClientConfigs;
 
 const KEYS: [&str; 8] =
-    ["type", "name", "base_url", "auth_data", "headers", "integrations", "tls_settings", "ask_usage"];
+    ["type", "name", "base_url", "auth_data", "headers", "integrations", "tls_settings", "on_unsupported"];
 
-/// Fields that Sluice writes itself, on every request it sends.
+/// Fields that Sluice writes itself, on every request it sends; that of the key beside them.
 const OWNED_HEADERS: [&str; 13] = [
     "authorization",
     "host",
@@ -31,6 +33,9 @@ const OWNED_HEADERS: [&str; 13] = [
     "traceparent",
 ];
 
+/// And those of a signature.
+const OWNED_BY_AWS: [&str; 3] = ["x-amz-date", "x-amz-security-token", "x-amz-content-sha256"];
+
 const MODEL_TYPE: &str = "`chat`, `completion`, `embedding`, `realtime`, `rerank`, `audio_transcription`, \
     `audio_translation`, `text_to_speech`, `moderation`, `image`, `responses` or `ocr`";
 
@@ -40,32 +45,33 @@ pub(super) fn read(
     kind: &'static Kind,
     clients: &mut ClientConfigs,
 ) -> Option<Account> {
-    // `ask_usage` would do nothing for Anthropic, whose streams always report usage.
-    let keys = match kind.api {
-        Api::Anthropic => &KEYS[..7],
-        _ => &KEYS[..],
-    };
-    let fields = reader.fields(node, "a provider account", keys)?;
+    let fields = reader.fields(node, "a provider account", &keys(kind))?;
     reader.need(fields, "a provider account", &["name"]);
     let name = reader.parsed(fields, "name", NAME, |text| is_name(text).then(|| text.to_owned()));
-    let upstream = upstream(reader, fields, kind, clients);
-    let auth = auth(reader, fields, kind);
-    let owned = if kind.api == Api::Anthropic { &["x-api-key"][..] } else { &[] };
-    let owned = [&OWNED_HEADERS[..], owned].concat();
+    let endpoint = endpoint::read(reader, fields, kind, clients);
+    let auth = auth::read(reader, fields, kind);
+    let mut owned = OWNED_HEADERS.to_vec();
+    owned.extend(endpoint.as_ref().map(|endpoint| key_field(kind.api, &endpoint.paths).0));
+    if kind.api == Api::Bedrock {
+        owned.extend(OWNED_BY_AWS);
+    }
     let mut headers = reader.headers(fields, "headers", &owned).unwrap_or_default();
     let ask_usage = reader.flag(fields, "ask_usage").unwrap_or(kind.ask_usage);
-    let (name, upstream) = (name?, upstream?);
+    let speaks_responses = reader.flag(fields, "responses_api").unwrap_or(kind.speaks_responses);
+    let choices = [("refuse", OnUnsupported::Refuse), ("drop", OnUnsupported::Drop)];
+    let on_unsupported = reader.choice(fields, "on_unsupported", &choices).unwrap_or_default();
+    let (name, Endpoint { upstream, paths, region }) = (name?, endpoint?);
     let mut account = Account {
         name,
         kind: kind.suffix,
         provider: kind.provider.to_owned(),
         api: kind.api,
         upstream,
-        paths: Paths::Plain,
+        paths,
         credential: Credential::None,
-        region: None,
-        on_unsupported: OnUnsupported::Refuse,
-        speaks_responses: true,
+        region,
+        on_unsupported,
+        speaks_responses,
         headers: Vec::new(),
         models: HashMap::new(),
         model_types: HashMap::new(),
@@ -73,7 +79,7 @@ pub(super) fn read(
         ask_usage,
     };
     match auth {
-        Some(Auth::Key(key)) => account.credential = Credential::Key(key),
+        Some(Auth::Credential(credential)) => account.credential = credential,
         Some(Auth::Header(value)) => headers.push(("authorization".to_owned(), value)),
         None => {}
     }
@@ -90,124 +96,24 @@ pub(super) fn read(
     Some(account)
 }
 
-fn upstream(reader: &mut Reader<'_>, fields: Fields<'_>, kind: &Kind, clients: &mut ClientConfigs) -> Option<Upstream> {
-    let tls_settings = reader.map(fields, "tls_settings", &["ca"]);
-    let ca = tls_settings.and_then(|settings| {
-        reader.need(settings, "tls_settings", &["ca"]);
-        reader.path(settings, "ca")
-    });
-    let url = match (fields.get("base_url"), kind.base_url) {
-        (Some(_), _) => reader.url(fields, "base_url")?,
-        (None, Some(default)) => Url::parse(default)?,
-        (None, None) if kind.api == Api::Mock => {
-            let host = "mock".to_owned();
-            let (path_prefix, authority) = (String::new(), host.clone());
-            return Some(Upstream { tls: None, ca: None, host, port: 0, path_prefix, strip_v1: false, authority });
-        }
-        (None, None) => {
-            reader.need(fields, "a provider account of this type", &["base_url"]);
-            return None;
-        }
+fn keys(kind: &Kind) -> Vec<&'static str> {
+    let more: &[&str] = match kind.api {
+        Api::OpenAi => &["ask_usage", "responses_api"],
+        Api::Mock => &["ask_usage"],
+        // They would do nothing: the others report usage in every stream.
+        _ => &[],
     };
-    if ca.is_some() && !url.https {
-        reader.fault(fields.line_of("tls_settings"), "`tls_settings` needs a `base_url` that begins with `https://`");
-    }
-    let tls = match url.https {
-        false => None,
-        true => match clients.get(ca.as_deref()) {
-            Ok(config) => Some(config),
-            Err(message) => {
-                reader.fault(fields.line_of("tls_settings"), message);
-                None
-            }
-        },
-    };
-    if let Some(ca) = &ca {
-        reader.depends_on(ca);
-    }
-    let authority = url.authority();
-    let (path_prefix, strip_v1) = prefix(&url.path, kind.versionless);
-    Some(Upstream { tls, ca, host: url.host, port: url.port, path_prefix, strip_v1, authority })
-}
-
-/// A base URL that ends in `/v1`, or names no version at all, gets the client's whole `/v1/...`; one with its version
-/// elsewhere (`/v1/openai`, `/api/paas/v4`) is taken as it is.
-fn prefix(path: &str, versionless: bool) -> (String, bool) {
-    let path = path.trim_end_matches('/');
-    if let Some(before) = path.strip_suffix("/v1") {
-        return (before.to_owned(), false);
-    }
-    let version = |segment: &str| {
-        segment.strip_prefix('v').is_some_and(|rest| rest.bytes().next().is_some_and(|b| b.is_ascii_digit()))
-    };
-    (path.to_owned(), versionless || path.split('/').any(version))
-}
-
-enum Auth {
-    /// Sent the way the account's API sends keys.
-    Key(Secret),
-    /// Value of `Authorization`.
-    Header(Secret),
-}
-
-fn auth(reader: &mut Reader<'_>, fields: Fields<'_>, kind: &Kind) -> Option<Auth> {
-    let Some(node) = fields.get("auth_data") else {
-        // A server of one's own may be open; a provider's never is.
-        if kind.key_variable.is_some() && fields.get("base_url").is_none() {
-            reader.need(fields, "a provider account without a `base_url`", &["auth_data"]);
-        }
-        return None;
-    };
-    let data = reader.open_fields(node, "auth_data")?;
-    reader.need(data, "auth_data", &["type"]);
-    let kinds = [("api-key", 0), ("bearer-auth", 1), ("basic-auth", 2)];
-    match reader.choice(data, "type", &kinds)? {
-        0 => {
-            let data = auth_fields(reader, node, &["type", "api_key"])?;
-            sendable(reader, data, "api_key").map(Auth::Key)
-        }
-        1 => {
-            let data = auth_fields(reader, node, &["type", "bearer_token"])?;
-            let token = sendable(reader, data, "bearer_token")?;
-            Some(Auth::Header(Secret::new(format!("Bearer {}", token.expose()))))
-        }
-        _ => {
-            let data = auth_fields(reader, node, &["type", "username", "password"])?;
-            let (user, password) = (reader.text(data, "username"), reader.secret(data, "password"));
-            let (user, password) = (user?, password?);
-            if user.contains(':') {
-                reader.fault(data.line_of("username"), "`username`: expected one without `:` (RFC 7617 2)");
-                return None;
-            }
-            let pair = format!("{user}:{}", password.expose());
-            Some(Auth::Header(Secret::new(format!("Basic {}", base64(pair.as_bytes())))))
-        }
-    }
-}
-
-/// A secret that can stand in a header field.
-fn sendable(reader: &mut Reader<'_>, data: Fields<'_>, key: &str) -> Option<Secret> {
-    let secret = reader.secret(data, key)?;
-    if !is_field_value(secret.expose()) {
-        reader.fault(data.line_of(key), format!("`{key}`: the secret is no header value; expected visible ASCII"));
-        return None;
-    }
-    Some(secret)
-}
-
-fn auth_fields<'n>(reader: &mut Reader<'_>, node: &'n Node, keys: &[&str]) -> Option<Fields<'n>> {
-    let data = reader.fields(node, "auth_data", keys)?;
-    reader.need(data, "auth_data", keys);
-    Some(data)
+    [&KEYS, endpoint::keys(kind.form), more].concat()
 }
 
 fn integration(reader: &mut Reader<'_>, node: &Node, kind: &Kind, account: &mut Account) {
     let keys = ["name", "type", "model_id", "model_types", "cost"];
     let Some(fields) = reader.fields(node, "an integration", &keys) else { return };
     reader.need(fields, "an integration", &["name"]);
-    let expected = format!("integration/model/{}", kind.suffix);
-    reader.parsed(fields, "type", &format!("`{expected}`, as the account's own type is"), |text| {
-        (text == expected).then_some(())
+    let known = kind.model_types();
+    let expected = one_of(known.iter().map(String::as_str));
+    reader.parsed(fields, "type", &format!("{expected}, as the account's own type is"), |text| {
+        known.iter().any(|one| one == text).then_some(())
     });
     let what = "a model name: visible characters without spaces, at most 256";
     let name = reader.parsed(fields, "name", what, |text| is_model(text).then(|| text.to_owned()));
@@ -230,7 +136,12 @@ fn integration(reader: &mut Reader<'_>, node: &Node, kind: &Kind, account: &mut 
         reader.fault(fields.line_of("name"), format!("an integration named `{name}` is already in this account"));
         return;
     }
-    let target = Arc::new(account.target(&name, model_id.as_deref().unwrap_or(&name)));
+    let (key, model_id) = model_id.map_or(("name", name.clone()), |model_id| ("model_id", model_id));
+    if let Err(why) = paths::check_model(&account.paths, &model_id) {
+        reader.fault(fields.line_of(key), format!("`{key}`: {why}"));
+        return;
+    }
+    let target = Arc::new(account.target(&name, &model_id));
     if !types.is_empty() {
         account.model_types.insert(name.clone(), types);
     }
@@ -239,50 +150,4 @@ fn integration(reader: &mut Reader<'_>, node: &Node, kind: &Kind, account: &mut 
 
 fn is_model(text: &str) -> bool {
     (1..=256).contains(&text.chars().count()) && !text.chars().any(|c| c.is_whitespace() || c.is_control())
-}
-
-/// RFC 4648 4.
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let at = |i: usize| u32::from(chunk.get(i).copied().unwrap_or(0));
-        let bits = at(0) << 16 | at(1) << 8 | at(2);
-        for i in 0..4 {
-            let six = (bits >> (18 - 6 * i) & 63) as usize;
-            text.push(if i <= chunk.len() { char::from(ALPHABET[six]) } else { '=' });
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_base_url_keeps_what_is_not_the_v1_of_the_client() {
-        for (path, prefix_expected, strip) in [
-            ("", "", false),
-            ("/", "", false),
-            ("/v1", "", false),
-            ("/v1/", "", false),
-            ("/openai/v1", "/openai", false),
-            ("/proxy/team", "/proxy/team", false),
-            ("/v1/openai", "/v1/openai", true),
-            ("/api/paas/v4/", "/api/paas/v4", true),
-            ("/v1beta/openai", "/v1beta/openai", true),
-            ("/vllm", "/vllm", false),
-        ] {
-            assert_eq!(prefix(path, false), (prefix_expected.to_owned(), strip), "{path}");
-        }
-    }
-
-    #[test]
-    fn base64_as_the_rfc_shows_it() {
-        let vectors = [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")];
-        for (plain, coded) in vectors {
-            assert_eq!(base64(plain.as_bytes()), coded);
-        }
-    }
 }

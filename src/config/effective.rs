@@ -4,7 +4,10 @@ use std::fmt::Write;
 
 use super::limits::shown_limits;
 use super::read::shown_bytes;
-use super::snapshot::{Account, Api, Auth, OtlpProtocol, OtlpTarget, Process, Secret, Shards, Snapshot, Telemetry};
+use super::snapshot::{
+    Account, Api, Auth, Credential, CredentialSource, OnUnsupported, OtlpProtocol, OtlpTarget, Paths, Process, Secret,
+    Shards, Snapshot, Telemetry,
+};
 
 /// YAML of the shape that is read, but for secrets (`***`) and for `otlp`, which shows what document and environment
 /// together come to for each signal.
@@ -117,35 +120,70 @@ fn otlp(out: &mut String, signal: &str, target: &OtlpTarget) -> std::fmt::Result
 
 fn provider_account(out: &mut String, account: &Account) -> std::fmt::Result {
     writeln!(out, "---\ntype: provider-account/{}\nname: {}", account.kind, quoted(&account.name))?;
-    let upstream = &account.upstream;
-    if upstream.port == 0 {
-        writeln!(out, "# base_url: the provider simulated inside the process")?;
-    } else {
-        let scheme = if upstream.tls.is_some() { "https" } else { "http" };
-        let version = if upstream.strip_v1 { "" } else { "/v1" };
-        let url = format!("{scheme}://{}{}{version}", upstream.authority, upstream.path_prefix);
-        writeln!(out, "base_url: {}", quoted(&url))?;
-    }
-    if let Some(ca) = &upstream.ca {
-        writeln!(out, "tls_settings: {{ca: {}}}", quoted(&ca.to_string_lossy()))?;
-    }
-    if account.key().is_some() {
-        writeln!(out, "auth_data: {{type: api-key, api_key: \"***\"}}")?;
-    }
-    // Only auth_data sets this field.
-    if let Some((_, value)) = account.headers.iter().find(|(name, _)| name == "authorization") {
-        match value.expose().starts_with("Basic ") {
-            true => writeln!(out, "auth_data: {{type: basic-auth, username: \"***\", password: \"***\"}}")?,
-            false => writeln!(out, "auth_data: {{type: bearer-auth, bearer_token: \"***\"}}")?,
-        }
-    }
+    endpoint(out, account)?;
+    auth_data(out, account)?;
     let headers: Vec<(String, Secret)> =
         account.headers.iter().filter(|(name, _)| name != "authorization").cloned().collect();
     writeln!(out, "headers: {}", secrets(&headers))?;
-    if account.api != Api::Anthropic {
+    if matches!(account.api, Api::OpenAi | Api::Mock) {
         writeln!(out, "ask_usage: {}", account.ask_usage)?;
     }
+    if account.api == Api::OpenAi {
+        writeln!(out, "responses_api: {}", account.speaks_responses)?;
+    }
+    let on_unsupported = match account.on_unsupported {
+        OnUnsupported::Refuse => "refuse",
+        OnUnsupported::Drop => "drop",
+    };
+    writeln!(out, "on_unsupported: {on_unsupported}")?;
     integrations(out, account)
+}
+
+fn endpoint(out: &mut String, account: &Account) -> std::fmt::Result {
+    let upstream = &account.upstream;
+    if upstream.port == 0 {
+        return writeln!(out, "# base_url: the provider simulated inside the process");
+    }
+    let scheme = if upstream.tls.is_some() { "https" } else { "http" };
+    let version = if upstream.strip_v1 || account.paths != Paths::Plain { "" } else { "/v1" };
+    let url = format!("{scheme}://{}{}{version}", upstream.authority, upstream.path_prefix);
+    writeln!(out, "base_url: {}", quoted(&url))?;
+    if let Some(ca) = &upstream.ca {
+        writeln!(out, "tls_settings: {{ca: {}}}", quoted(&ca.to_string_lossy()))?;
+    }
+    match (&account.paths, &account.region) {
+        (Paths::AzureDeployments { api_version } | Paths::AzureV1 { api_version: Some(api_version) }, _) => {
+            writeln!(out, "api_version: {}", quoted(api_version))
+        }
+        (Paths::Vertex { project, location }, _) => {
+            writeln!(out, "project: {}\nlocation: {}", quoted(project), quoted(location))
+        }
+        (_, Some(region)) => writeln!(out, "region: {}", quoted(region)),
+        _ => Ok(()),
+    }
+}
+
+fn auth_data(out: &mut String, account: &Account) -> std::fmt::Result {
+    let shown = match &account.credential {
+        Credential::Key(_) => "{type: api-key, api_key: \"***\"}",
+        Credential::AwsKeys(keys) if keys.session_token.is_some() => {
+            "{type: access-key, access_key_id: \"***\", secret_access_key: \"***\", session_token: \"***\"}"
+        }
+        Credential::AwsKeys(_) => "{type: access-key, access_key_id: \"***\", secret_access_key: \"***\"}",
+        Credential::Fetched(CredentialSource::GoogleServiceAccount { .. }) => {
+            "{type: service-account, credentials_json: \"***\"}"
+        }
+        Credential::Fetched(_) => "{type: default-chain}",
+        // Only auth_data sets this field.
+        Credential::None => match account.headers.iter().find(|(name, _)| name == "authorization") {
+            Some((_, value)) if value.expose().starts_with("Basic ") => {
+                "{type: basic-auth, username: \"***\", password: \"***\"}"
+            }
+            Some(_) => "{type: bearer-auth, bearer_token: \"***\"}",
+            None => return Ok(()),
+        },
+    };
+    writeln!(out, "auth_data: {shown}")
 }
 
 fn integrations(out: &mut String, account: &Account) -> std::fmt::Result {

@@ -2,7 +2,9 @@
 //! every reload; reads files and nothing else. A faulty configuration yields all its faults at once, and no snapshot.
 
 mod account;
+mod auth;
 mod effective;
+mod endpoint;
 mod env;
 mod error;
 mod identity;
@@ -43,7 +45,7 @@ pub fn load(paths: &[PathBuf], env: &Env) -> Result<Snapshot, Vec<ConfigError>> 
 pub fn embedded(env: &Env) -> Result<Snapshot, Vec<ConfigError>> {
     let mut text = include_str!("../../config/default.yaml").to_owned();
     for kind in &KINDS {
-        if let Some(variable) = kind.key_variable.filter(|variable| env.get(variable).is_some()) {
+        if let Some(variable) = kind.key_variables.iter().find(|variable| env.get(variable).is_some()) {
             let kind = kind.suffix;
             text.push_str(&format!("---\ntype: {ACCOUNT}{kind}\nname: {kind}\n"));
             text.push_str(&format!("auth_data: {{type: api-key, api_key: \"${{env:{variable}}}\"}}\n"));

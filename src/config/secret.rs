@@ -14,8 +14,15 @@ const EXPECTED: &str = "expected `${env:NAME}` or `${file:/path}`";
 const TELLING: [&str; 6] = ["auth", "key", "token", "secret", "password", "cookie"];
 
 impl Reader<'_> {
-    /// A value that is one reference and nothing else.
+    /// A value that is one reference and nothing else, to one line of text.
     pub fn secret(&mut self, fields: Fields<'_>, key: &str) -> Option<Secret> {
+        let line = fields.get(key)?.line;
+        let secret = self.secret_text(fields, key)?;
+        self.told(line, key, one_line(secret.expose().to_owned())).map(Secret::new)
+    }
+
+    /// The same, of any number of lines: a JSON document.
+    pub fn secret_text(&mut self, fields: Fields<'_>, key: &str) -> Option<Secret> {
         let node = fields.get(key)?;
         let text = self.scalar(node, key, "`${env:NAME}` or `${file:/path}`")?;
         match text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) {
@@ -59,7 +66,8 @@ impl Reader<'_> {
                 return None;
             };
             value.push_str(before);
-            value.push_str(&self.resolved(node, name, reference)?);
+            let one = self.resolved(node, name, reference)?;
+            value.push_str(&self.told(node.line, name, one_line(one))?);
             references += 1;
             rest = after;
         }
@@ -83,18 +91,19 @@ impl Reader<'_> {
             (_, Some(path)) if !path.is_empty() => self.secret_file(path),
             _ => Err(EXPECTED.to_owned()),
         };
-        // What would break a header apart is no key of any provider, and is caught here rather than on the wire.
-        let value = value.and_then(|value| match value.is_empty() || value.chars().any(char::is_control) {
-            true => Err("the secret is empty or holds control characters; expected one line of text".to_owned()),
-            false => Ok(value),
-        });
-        match value {
-            Ok(value) => Some(value),
-            Err(message) => {
-                self.fault(node.line, format!("`{key}`: {message}"));
-                None
-            }
-        }
+        self.told(node.line, key, value)
+    }
+
+    fn told(&mut self, line: usize, key: &str, value: Result<String, String>) -> Option<String> {
+        value.map_err(|message| self.fault(line, format!("`{key}`: {message}"))).ok()
+    }
+
+    /// The text of the file that the value names: for files that hold nothing but a secret.
+    pub fn secret_in_file(&mut self, fields: Fields<'_>, key: &str) -> Option<Secret> {
+        let line = fields.get(key)?.line;
+        let path = self.text(fields, key)?;
+        let text = self.secret_file(path);
+        self.told(line, key, text).map(Secret::new)
     }
 
     /// The file's text without the line end that editors leave.
@@ -107,6 +116,14 @@ impl Reader<'_> {
             Ok(_) => Ok(text.trim_end_matches(['\n', '\r']).to_owned()),
             Err(error) => Err(format!("cannot read the secret in {}: {error}", path.display())),
         }
+    }
+}
+
+/// What would break a header apart is no key of any provider, and is caught here rather than on the wire.
+fn one_line(value: String) -> Result<String, String> {
+    match value.is_empty() || value.chars().any(char::is_control) {
+        true => Err("the secret is empty or holds control characters; expected one line of text".to_owned()),
+        false => Ok(value),
     }
 }
 

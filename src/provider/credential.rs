@@ -1,6 +1,6 @@
 //! Credentials that are more than a key.
 
-use crate::config::Secret;
+use crate::config::{Api, Paths, Secret};
 
 /// Keys of an AWS principal, for SigV4.
 #[derive(Clone, PartialEq, Debug)]
@@ -16,4 +16,15 @@ pub enum Fetched {
     Aws(AwsKeys),
     /// An OAuth 2.0 access token (RFC 6750).
     Bearer(Secret),
+}
+
+/// The field a key of the configuration is sent in, and what stands before it there.
+pub fn key_field(api: Api, paths: &Paths) -> (&'static str, &'static str) {
+    match (api, paths) {
+        (_, Paths::AzureDeployments { .. } | Paths::AzureV1 { .. }) => ("api-key", ""),
+        (Api::Anthropic, _) => ("x-api-key", ""),
+        (Api::Gemini, _) => ("x-goog-api-key", ""),
+        // Bedrock's keys too.
+        _ => ("authorization", "Bearer "),
+    }
 }

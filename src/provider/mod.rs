@@ -3,6 +3,7 @@
 
 mod classify;
 mod credential;
+pub mod google;
 mod message;
 pub mod paths;
 pub mod sigv4;
@@ -10,5 +11,5 @@ pub mod sigv4;
 mod tests;
 
 pub use classify::{classify, classify_event};
-pub use credential::{AwsKeys, Fetched};
+pub use credential::{AwsKeys, Fetched, key_field};
 pub use message::error_message;

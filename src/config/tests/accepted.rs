@@ -26,12 +26,13 @@ fn the_embedded_configuration_has_an_account_for_every_key_that_is_set() {
 #[test]
 fn every_kind_with_a_usual_key_loads_with_nothing_but_that_key() {
     for kind in &KINDS {
-        let Some(variable) = kind.key_variable else { continue };
-        let snapshot = embedded(&Env::of(&[(variable, "k")])).expect(variable);
-        let account = snapshot.accounts.last().expect("added");
-        assert_eq!(account.kind, kind.suffix);
-        assert!(account.upstream.tls.is_some(), "{variable}");
-        assert_eq!(account.key().map(Secret::expose), Some("k"), "{variable}");
+        for variable in kind.key_variables {
+            let snapshot = embedded(&Env::of(&[(variable, "k")])).expect(variable);
+            let account = snapshot.accounts.last().expect("added");
+            assert_eq!(account.kind, kind.suffix);
+            assert!(account.upstream.tls.is_some(), "{variable}");
+            assert_eq!(account.key().map(Secret::expose), Some("k"), "{variable}");
+        }
     }
 }
 
@@ -59,6 +60,11 @@ type: provider-account/anthropic
 name: claude
 auth_data: {type: api-key, api_key: "${env:ANTHROPIC_API_KEY}"}
 ---
+type: provider-account/aws-bedrock             # every account kind takes base_url, for proxies and tests
+name: bedrock
+region: us-east-1
+auth_data: {type: default-chain}               # or {type: access-key, access_key_id, secret_access_key, session_token}, {type: api-key, api_key}
+---
 type: virtual-account
 name: support-bot
 teams: [support]
@@ -75,13 +81,14 @@ fn the_example_of_the_design_loads() {
     let traces = snapshot.process.telemetry.traces.as_ref().expect("pushed");
     assert_eq!(traces.url, "http://127.0.0.1:4318/v1/traces");
     assert!(traces.gzip);
-    let [openai, claude] = snapshot.accounts.as_slice() else { panic!("two accounts") };
+    let [openai, claude, bedrock] = snapshot.accounts.as_slice() else { panic!("three accounts") };
     assert!(!openai.pass_any_model && claude.pass_any_model);
     let target = &openai.models["gpt-4o-mini"];
     assert_eq!((&*target.fqn, &*target.provider), ("openai-main/gpt-4o-mini", "openai"));
     assert_eq!((&*target.host, target.port), ("api.openai.com", 443));
     assert_eq!((openai.upstream.path_prefix.as_str(), openai.upstream.strip_v1), ("", false));
     assert_eq!((claude.api, claude.ask_usage), (Api::Anthropic, false));
+    assert_eq!(bedrock.upstream.authority, "bedrock-runtime.us-east-1.amazonaws.com");
     // One configuration of the client side for every account with the same roots.
     let tls = |account: &Account| account.upstream.tls.clone().expect("https");
     assert!(std::sync::Arc::ptr_eq(&tls(openai), &tls(claude)));

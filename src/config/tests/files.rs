@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::*;
 
-const VARIABLES: [(&str, &str); 8] = [
+const VARIABLES: [(&str, &str); 11] = [
     ("OPENAI_API_KEY", "a"),
     ("ANTHROPIC_API_KEY", "b"),
     ("GROQ_API_KEY", "c"),
@@ -12,6 +12,9 @@ const VARIABLES: [(&str, &str); 8] = [
     ("COLLECTOR_TOKEN", "e"),
     ("SUPPORT_BOT_TOKEN", "f"),
     ("APP_TOKEN", "g"),
+    ("AZURE_OPENAI_API_KEY", "i"),
+    ("GEMINI_API_KEY", "j"),
+    ("COHERE_API_KEY", "k"),
     ("HOME", "h"),
 ];
 

@@ -2,6 +2,7 @@
 
 mod accepted;
 mod files;
+mod providers;
 mod refused;
 mod telemetry;
 

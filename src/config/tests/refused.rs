@@ -166,8 +166,8 @@ fn types_that_are_not_served_say_so_and_list_those_that_are() {
         "gateway-budget-config",
         "gateway-guardrails-config",
         "gateway-fallback-config",
-        "provider-account/aws-bedrock",
-        "provider-account/azure-openai",
+        "provider-account/aws-sagemaker",
+        "provider-account/palm",
         "nonsense",
     ];
     for kind in types {
