@@ -51,7 +51,7 @@ pub(super) fn read(
     let endpoint = endpoint::read(reader, fields, kind, clients);
     let auth = auth::read(reader, fields, kind);
     let mut owned = OWNED_HEADERS.to_vec();
-    owned.extend(endpoint.as_ref().map(|endpoint| key_field(kind.api, &endpoint.paths).0));
+    owned.extend(endpoint.as_ref().map(|endpoint| key_field(kind.api, &endpoint.paths)));
     if kind.api == Api::Bedrock {
         owned.extend(OWNED_BY_AWS);
     }

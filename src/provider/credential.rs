@@ -18,13 +18,12 @@ pub enum Fetched {
     Bearer(Secret),
 }
 
-/// The field a key of the configuration is sent in, and what stands before it there.
-pub fn key_field(api: Api, paths: &Paths) -> (&'static str, &'static str) {
+/// The field that a key of the configuration is sent in; as a bearer token where that is `authorization`.
+pub fn key_field(api: Api, paths: &Paths) -> &'static str {
     match (api, paths) {
-        (_, Paths::AzureDeployments { .. } | Paths::AzureV1 { .. }) => ("api-key", ""),
-        (Api::Anthropic, _) => ("x-api-key", ""),
-        (Api::Gemini, _) => ("x-goog-api-key", ""),
-        // Bedrock's keys too.
-        _ => ("authorization", "Bearer "),
+        (_, Paths::AzureDeployments { .. } | Paths::AzureV1 { .. }) => "api-key",
+        (Api::Anthropic, _) => "x-api-key",
+        (Api::Gemini, _) => "x-goog-api-key",
+        _ => "authorization",
     }
 }
