@@ -3,6 +3,7 @@
 //! A stream has no terminator of its own: it is over when every candidate that began has said why it ended, or the
 //! prompt was refused.
 
+use super::finish::word;
 use super::usage::{predictions, usage};
 use crate::dialect::{Mark, Reading, label};
 use crate::json::Walk;
@@ -124,21 +125,11 @@ fn candidate(walk: &mut Walk<'_>, reading: &mut Reading, seen: &mut Seen, text: 
     }
 }
 
-/// Why it ended: a word, or its number in Google's enumeration. False where nothing is said yet.
+/// Notes why it ended. False where nothing is said yet.
 fn finish(walk: &mut Walk<'_>, reading: &mut Reading) -> bool {
-    let raw = match walk.peek() {
-        b'"' => walk.string().unwrap_or_default(),
-        b'0'..=b'9' => walk.raw(),
-        _ => {
-            walk.skip();
-            return false;
-        }
-    };
-    if matches!(raw, b"" | b"0" | b"FINISH_REASON_UNSPECIFIED") {
-        return false;
-    }
-    if reading.finish_reason.as_deref().map(str::as_bytes) != Some(raw) {
-        reading.finish_reason = Some(label(raw));
+    let Some(said) = word(walk) else { return false };
+    if reading.finish_reason.as_deref().map(str::as_bytes) != Some(said) {
+        reading.finish_reason = Some(label(said));
     }
     true
 }

@@ -2,7 +2,13 @@
 
 mod answer_in;
 mod answer_out;
+#[cfg(test)]
+mod answer_tests;
+mod finish;
+mod logprobs;
 mod metering;
+mod part_out;
+mod partial;
 mod path;
 mod request_in;
 mod request_out;
