@@ -1,4 +1,4 @@
-//! Error bodies as OpenAI and Anthropic word them.
+//! Error bodies as each provider words them.
 
 use super::{
     plan::{ID, Plan},
@@ -6,23 +6,35 @@ use super::{
 };
 use serde_json::{Value, json};
 
+/// Whose words are spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
+    /// Everything of OpenAI's but the responses API, and what speaks like it.
     OpenAi,
+    Responses,
     Anthropic,
+    Gemini,
+    /// The same where the answer is a JSON array, which errors are wrapped in as well.
+    GeminiArray,
+    Bedrock,
+    Cohere,
 }
 
 /// An error answer; `sentence` overrides the usual words.
 pub fn answer(dialect: Dialect, status: u16, class: Class, sentence: Option<&str>, scenario: &Scenario) -> Plan {
-    let body = match dialect {
-        Dialect::OpenAi => openai(status, class, sentence),
-        Dialect::Anthropic => anthropic(status, class, sentence),
-    };
+    let body = body(dialect, status, class, sentence, scenario.retry_after);
     let request_id = format!("req_{ID}");
-    let id_name = if dialect == Dialect::Anthropic { "request-id" } else { "x-request-id" };
     let retry_after = scenario.retry_after.map(|s| s.to_string());
-    let mut headers = vec![(id_name, request_id.as_str())];
-    if let Some(seconds) = &retry_after {
+    let mut headers = match dialect {
+        Dialect::OpenAi | Dialect::Responses => vec![("x-request-id", request_id.as_str())],
+        Dialect::Anthropic => vec![("request-id", request_id.as_str())],
+        Dialect::Bedrock => vec![("x-amzn-errortype", bedrock(status, class).0)],
+        Dialect::Gemini | Dialect::GeminiArray | Dialect::Cohere => Vec::new(),
+    };
+    // Google says it in the body.
+    if let Some(seconds) = &retry_after
+        && !matches!(dialect, Dialect::Gemini | Dialect::GeminiArray)
+    {
         headers.push(("retry-after", seconds));
     }
     let mut plan = Plan::unary(status, "application/json", &headers, body.to_string().as_bytes(), scenario);
@@ -30,12 +42,25 @@ pub fn answer(dialect: Dialect, status: u16, class: Class, sentence: Option<&str
     plan
 }
 
+fn body(dialect: Dialect, status: u16, class: Class, sentence: Option<&str>, retry_after: Option<u32>) -> Value {
+    match dialect {
+        Dialect::OpenAi | Dialect::Responses => openai(status, class, sentence),
+        Dialect::Anthropic => anthropic(status, class, sentence),
+        Dialect::Gemini => gemini(status, class, sentence, retry_after),
+        Dialect::GeminiArray => json!([gemini(status, class, sentence, retry_after)]),
+        Dialect::Bedrock => json!({"message": sentence.unwrap_or(bedrock(status, class).1)}),
+        Dialect::Cohere => json!({"id": ID, "message": sentence.unwrap_or(cohere(status, class))}),
+    }
+}
+
 /// The data of an error inside a stream.
 pub fn in_stream(dialect: Dialect) -> Value {
-    match dialect {
-        Dialect::OpenAi => openai(500, Class::ByStatus, None),
-        Dialect::Anthropic => anthropic(529, Class::ByStatus, None),
-    }
+    let status = match dialect {
+        Dialect::Anthropic => 529,
+        Dialect::Gemini | Dialect::GeminiArray => 503,
+        _ => 500,
+    };
+    body(dialect, status, Class::ByStatus, None, None)
 }
 
 fn openai(status: u16, class: Class, sentence: Option<&str>) -> Value {
@@ -95,4 +120,87 @@ fn anthropic(status: u16, class: Class, sentence: Option<&str>) -> Value {
         _ => ("invalid_request_error", "The request was not understood."),
     };
     json!({"type": "error", "error": {"type": kind, "message": sentence.unwrap_or(words)}, "request_id": format!("req_{ID}")})
+}
+
+fn gemini(status: u16, class: Class, sentence: Option<&str>, retry_after: Option<u32>) -> Value {
+    let (name, words) = match (class, status) {
+        (Class::InsufficientQuota, _) => {
+            ("RESOURCE_EXHAUSTED", "You exceeded your current quota, please check your plan and billing details.")
+        }
+        (Class::ContextLength, _) => (
+            "INVALID_ARGUMENT",
+            "The input token count (1209001) exceeds the maximum number of tokens allowed (1048576).",
+        ),
+        (Class::ContentFilter, _) => ("INVALID_ARGUMENT", "The prompt was blocked."),
+        (_, 401) => ("UNAUTHENTICATED", "Request had invalid authentication credentials."),
+        (_, 403) => ("PERMISSION_DENIED", "The caller does not have permission"),
+        (_, 404) => ("NOT_FOUND", "The model is not found for API version v1beta."),
+        (_, 429) => ("RESOURCE_EXHAUSTED", "Resource has been exhausted (e.g. check quota)."),
+        (_, 503) => ("UNAVAILABLE", "The model is overloaded. Please try again later."),
+        (_, 504) => ("DEADLINE_EXCEEDED", "The request did not complete within its deadline."),
+        (_, 500..) => ("INTERNAL", "An internal error has occurred. Please retry."),
+        _ => ("INVALID_ARGUMENT", "Request contains an invalid argument."),
+    };
+    let mut details = Vec::new();
+    if class == Class::InsufficientQuota {
+        let quota = "GenerateRequestsPerDayPerProjectPerModel-FreeTier";
+        details
+            .push(json!({"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{"quotaId": quota}]}));
+    }
+    if let Some(seconds) = retry_after {
+        details.push(json!({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": format!("{seconds}s")}));
+    }
+    let mut error = json!({"code": status, "message": sentence.unwrap_or(words), "status": name});
+    if !details.is_empty() {
+        error["details"] = json!(details);
+    }
+    json!({"error": error})
+}
+
+/// A key that Google does not know is an invalid argument.
+pub fn gemini_bad_key(dialect: Dialect, scenario: &Scenario) -> Plan {
+    let mut error = gemini(400, Class::ByStatus, Some("API key not valid. Please pass a valid API key."), None);
+    error["error"]["details"] = json!([{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID", "domain": "googleapis.com"}]);
+    let body = if dialect == Dialect::GeminiArray { json!([error]) } else { error };
+    let mut plan = Plan::unary(400, "application/json", &[], body.to_string().as_bytes(), scenario);
+    plan.faulty = true;
+    plan
+}
+
+/// The exception, which is in a header, and its words.
+fn bedrock(status: u16, class: Class) -> (&'static str, &'static str) {
+    match (class, status) {
+        (Class::InsufficientQuota, _) => {
+            ("ServiceQuotaExceededException", "Your request exceeds the service quota for your account.")
+        }
+        (Class::ContextLength, _) => ("ValidationException", "Input is too long for requested model."),
+        (Class::ContentFilter, _) => ("ValidationException", "The request was blocked by content filtering policy."),
+        (_, 401) => ("UnrecognizedClientException", "The security token included in the request is invalid."),
+        (_, 403) => ("AccessDeniedException", "You don't have access to the model with the specified model ID."),
+        (_, 404) => ("ResourceNotFoundException", "Could not resolve the foundation model from the provided model id."),
+        (_, 408) => ("ModelTimeoutException", "The request took too long to process."),
+        (_, 424) => ("ModelErrorException", "The request failed due to an error while processing the model."),
+        (_, 429) => ("ThrottlingException", "Too many requests, please wait before trying again."),
+        (_, 503) => ("ServiceUnavailableException", "The service is temporarily unavailable."),
+        (_, 500..) => ("InternalServerException", "An internal server error occurred. Try again later."),
+        _ => ("ValidationException:http://internal.amazon.com/coral/", "The provided request is not valid."),
+    }
+}
+
+fn cohere(status: u16, class: Class) -> &'static str {
+    match (class, status) {
+        (Class::InsufficientQuota, _) => "You are using a Trial key, which is limited to 1000 API calls / month.",
+        (Class::ContextLength, _) => {
+            "too many tokens: total number of tokens in the prompt cannot exceed 128000 - received 129001."
+        }
+        (Class::ContentFilter, _) => "the request was blocked by the safety filter",
+        (_, 401) => "invalid api token",
+        (_, 402) => "Please add or update your payment method.",
+        (_, 403) => "not permitted",
+        (_, 404) => "model not found, make sure the correct model ID was used and that you have access to the model.",
+        (_, 429) => "Please wait and try again later",
+        (_, 503) => "the service is unavailable, please try again",
+        (_, 500..) => "internal server error",
+        _ => "invalid request",
+    }
 }

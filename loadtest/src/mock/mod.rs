@@ -1,12 +1,16 @@
 //! A provider simulated down to its faults. `sluice mock` runs it as a server; the gateway's account `mock` and the tests run it
-//! inside their own process. It answers as OpenAI and as Anthropic do, as fast as it can unless told otherwise, by the
-//! [`scenario`] that the model's name or a request header chooses. It checks no key unless asked to, and keeps nothing.
+//! inside their own process. It answers as OpenAI, Azure, Anthropic, Google, Amazon Bedrock and Cohere do, as fast as it can unless
+//! told otherwise, by the [`scenario`] that the model's name or a request header chooses. It calls tools, thinks, fills schemas and
+//! says what it was shown, so that a gateway's translation can be seen. It checks no key unless asked to, and keeps nothing.
 
 mod anthropic;
 mod ask;
+mod bedrock;
+mod cohere;
 mod conn;
-mod count;
+mod face;
 mod faults;
+mod gemini;
 mod openai;
 mod others;
 mod otlp;
@@ -16,7 +20,9 @@ mod request;
 mod responses;
 mod route;
 mod scenario;
+mod schema;
 mod stats;
+mod story;
 #[cfg(test)]
 mod tests;
 mod text;

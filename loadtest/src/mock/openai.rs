@@ -1,11 +1,11 @@
-//! Chat completions and legacy completions.
+//! Chat completions and legacy completions, as OpenAI and (under its deployment paths) Azure answer them.
 
 use super::{
     ask::Ask,
-    count::{Count, created},
     faults::{self, Dialect},
     plan::{Events, ID, Plan},
     scenario::Scenario,
+    story::{Call, Finish, Step, Story, created},
 };
 use serde_json::{Value, json};
 
@@ -14,13 +14,13 @@ pub fn data(payload: &Value) -> Vec<u8> {
     format!("data: {payload}\n\n").into_bytes()
 }
 
-fn usage(count: &Count) -> Value {
+fn usage(story: &Story) -> Value {
     json!({
-        "prompt_tokens": count.input,
-        "completion_tokens": count.output,
-        "total_tokens": count.input + count.output,
-        "prompt_tokens_details": {"cached_tokens": count.cached, "audio_tokens": 0},
-        "completion_tokens_details": {"reasoning_tokens": count.reasoning, "audio_tokens": 0},
+        "prompt_tokens": story.input,
+        "completion_tokens": story.output,
+        "total_tokens": story.input + story.output,
+        "prompt_tokens_details": {"cached_tokens": story.cached, "audio_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": story.reasoning, "audio_tokens": 0},
     })
 }
 
@@ -48,30 +48,93 @@ pub fn event_stream(ask: &Ask, scenario: &Scenario, events: Events) -> Plan {
     Plan::stream("text/event-stream; charset=utf-8", &headers(ask, &request_id), events, scenario)
 }
 
-fn finish(count: &Count) -> &'static str {
-    if count.cut_by_max { "length" } else { "stop" }
+fn finish(story: &Story) -> &'static str {
+    match story.finish {
+        Finish::Stop | Finish::Sequence(_) => "stop",
+        Finish::Length => "length",
+        Finish::Calls => "tool_calls",
+    }
+}
+
+/// What Azure adds to each choice that says something.
+fn filtered(ask: &Ask, mut choice: Value) -> Value {
+    if ask.azure
+        && let Some(fields) = choice.as_object_mut()
+    {
+        let safe = json!({"filtered": false, "severity": "safe"});
+        fields.insert("content_filter_results".to_owned(), json!({"hate": safe, "violence": safe}));
+    }
+    choice
+}
+
+fn prompt_filter_results() -> Value {
+    json!([{"prompt_index": 0, "content_filter_results": {"jailbreak": {"filtered": false, "detected": false}}}])
+}
+
+fn call_id(choice: usize, index: usize) -> String {
+    format!("call_{ID}{choice}{index}")
+}
+
+fn logprobs(ask: &Ask, tokens: &[String]) -> Value {
+    let Some(top) = ask.logprobs else { return Value::Null };
+    let item = |token: &str, logprob: f64| json!({"token": token, "logprob": logprob, "bytes": token.as_bytes()});
+    let content = tokens.iter().map(|token| {
+        let others = (0..top).map(|at| if at == 0 { item(token, -0.25) } else { item(" else", -1.5 - at as f64) });
+        let mut content = item(token, -0.25);
+        content["top_logprobs"] = others.collect();
+        content
+    });
+    json!({"content": content.collect::<Vec<_>>(), "refusal": null})
 }
 
 pub fn chat(ask: &Ask, scenario: &Scenario) -> Plan {
-    let count = Count::new(ask, scenario);
+    let story = Story::new(ask, scenario);
     if ask.stream {
-        return event_stream(ask, scenario, chat_events(ask, scenario, &count));
+        return event_stream(ask, scenario, chat_events(ask, scenario, &story));
     }
-    let message = json!({"role": "assistant", "content": count.tokens.concat(), "refusal": null, "annotations": []});
-    let body = json!({
+    let choice = |index: usize| {
+        let choice = json!({
+            "index": index,
+            "message": message(&story, index),
+            "logprobs": logprobs(ask, &story.text),
+            "finish_reason": finish(&story),
+        });
+        filtered(ask, choice)
+    };
+    let mut body = json!({
         "id": format!("chatcmpl-{ID}"),
         "object": "chat.completion",
         "created": created(),
         "model": ask.model,
-        "choices": [{"index": 0, "message": message, "logprobs": null, "finish_reason": finish(&count)}],
-        "usage": usage(&count),
+        "choices": (0..story.candidates).map(choice).collect::<Vec<_>>(),
+        "usage": usage(&story),
         "service_tier": "default",
         "system_fingerprint": "fp_mock",
     });
+    if ask.azure {
+        body["prompt_filter_results"] = prompt_filter_results();
+    }
     json_answer(ask, scenario, body)
 }
 
-fn chat_events(ask: &Ask, scenario: &Scenario, count: &Count) -> Events {
+fn message(story: &Story, choice: usize) -> Value {
+    let text = story.text.concat();
+    let content = if text.is_empty() && !story.calls.is_empty() { Value::Null } else { json!(text) };
+    let mut message = json!({"role": "assistant", "content": content, "refusal": null, "annotations": []});
+    if !story.thoughts.is_empty() {
+        message["reasoning_content"] = json!(story.thoughts.concat());
+    }
+    if !story.calls.is_empty() {
+        let call = |(index, call): (usize, &Call)| {
+            json!({"id": call_id(choice, index), "type": "function",
+                   "function": {"name": call.name, "arguments": call.arguments.to_string()}})
+        };
+        message["tool_calls"] = story.calls.iter().enumerate().map(call).collect();
+    }
+    message
+}
+
+fn chat_events(ask: &Ask, scenario: &Scenario, story: &Story) -> Events {
     let created = created();
     let with_usage = ask.include_usage && !scenario.no_usage;
     let model = json!(ask.model);
@@ -85,24 +148,59 @@ fn chat_events(ask: &Ask, scenario: &Scenario, count: &Count) -> Events {
         )
         .into_bytes()
     };
-    let choice = |delta: Value, finish: Option<&str>| json!([{"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish}]);
+    let choice = |index: usize, delta: Value, logprobs: Value, finish: Option<&str>| {
+        let choice = json!({"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish});
+        chunk(json!([filtered(ask, choice)]), Value::Null)
+    };
+    let each = |deltas: &dyn Fn(usize) -> Vec<(Value, Value)>, finish: Option<&str>| {
+        let of = |index: usize| {
+            deltas(index).into_iter().flat_map(move |(delta, logprobs)| choice(index, delta, logprobs, finish))
+        };
+        (0..story.candidates).flat_map(of).collect::<Vec<u8>>()
+    };
     let mut events = Events {
-        open: vec![chunk(choice(json!({"role": "assistant", "content": "", "refusal": null}), None), Value::Null)],
-        tokens: count.tokens.iter().map(|text| chunk(choice(json!({"content": text}), None), Value::Null)).collect(),
-        finish: vec![chunk(choice(json!({}), Some(finish(count))), Value::Null)],
+        open: vec![each(&|_| vec![(json!({"role": "assistant", "content": "", "refusal": null}), Value::Null)], None)],
+        tokens: Vec::new(),
+        finish: vec![each(&|_| vec![(json!({}), Value::Null)], Some(finish(story)))],
         term: Some(b"data: [DONE]\n\n".to_vec()),
         error: data(&faults::in_stream(Dialect::OpenAi)),
+        ..Events::default()
     };
+    if ask.azure {
+        let first = json!({"id": "", "object": "", "created": 0, "model": "", "choices": [],
+                           "prompt_filter_results": prompt_filter_results()});
+        events.open.insert(0, data(&first));
+    }
+    let mut begun = vec![false; story.calls.len()];
+    for step in story.steps(scenario.interleave) {
+        let fresh = matches!(step, Step::Argument { index, .. } if begun.get_mut(index).is_some_and(|begun| !std::mem::replace(begun, true)));
+        events.tokens.push(each(&|choice| deltas(ask, step, choice, fresh), None));
+    }
     if with_usage {
-        events.finish.push(chunk(json!([]), usage(count)));
+        events.finish.push(chunk(json!([]), usage(story)));
     }
     events
 }
 
+/// The deltas of one step, and their log probabilities. `fresh`: the call begins with it.
+fn deltas(ask: &Ask, step: Step, choice: usize, fresh: bool) -> Vec<(Value, Value)> {
+    match step {
+        Step::Think(text) => vec![(json!({"reasoning_content": text}), Value::Null)],
+        Step::Text(text) => vec![(json!({"content": text}), logprobs(ask, &[text.to_owned()]))],
+        Step::Argument { index, call, fragment } => {
+            let begin = json!({"index": index, "id": call_id(choice, index), "type": "function",
+                               "function": {"name": call.name, "arguments": ""}});
+            let next = json!({"index": index, "function": {"arguments": fragment}});
+            let delta = |call: Value| (json!({"tool_calls": [call]}), Value::Null);
+            if fresh { vec![delta(begin), delta(next)] } else { vec![delta(next)] }
+        }
+    }
+}
+
 pub fn completions(ask: &Ask, scenario: &Scenario) -> Plan {
-    let count = Count::new(ask, scenario);
+    let story = Story::new(ask, scenario);
     let created = created();
-    let body = |choices: Value| {
+    let body = |choices: Vec<Value>| {
         json!({
             "id": format!("cmpl-{ID}"),
             "object": "text_completion",
@@ -111,25 +209,26 @@ pub fn completions(ask: &Ask, scenario: &Scenario) -> Plan {
             "choices": choices,
         })
     };
-    let choice = |text: &str, finish: Option<&str>| json!([{"text": text, "index": 0, "logprobs": null, "finish_reason": finish}]);
+    let choices = |text: &str, finish: Option<&str>| -> Vec<Value> {
+        let choice = |index| json!({"text": text, "index": index, "logprobs": null, "finish_reason": finish});
+        (0..story.candidates).map(choice).collect()
+    };
     let with_usage = |mut body: Value| {
-        if let Some(fields) = body.as_object_mut() {
-            fields.insert("usage".to_owned(), usage(&count));
-        }
+        body["usage"] = usage(&story);
         body
     };
     if !ask.stream {
-        return json_answer(ask, scenario, with_usage(body(choice(&count.tokens.concat(), Some(finish(&count))))));
+        return json_answer(ask, scenario, with_usage(body(choices(&story.text.concat(), Some(finish(&story))))));
     }
     let mut events = Events {
-        open: Vec::new(),
-        tokens: count.tokens.iter().map(|text| data(&body(choice(text, None)))).collect(),
-        finish: vec![data(&body(choice("", Some(finish(&count)))))],
+        tokens: story.text.iter().map(|text| data(&body(choices(text, None)))).collect(),
+        finish: vec![data(&body(choices("", Some(finish(&story)))))],
         term: Some(b"data: [DONE]\n\n".to_vec()),
         error: data(&faults::in_stream(Dialect::OpenAi)),
+        ..Events::default()
     };
     if ask.include_usage && !scenario.no_usage {
-        events.finish.push(data(&with_usage(body(json!([])))));
+        events.finish.push(data(&with_usage(body(Vec::new()))));
     }
     event_stream(ask, scenario, events)
 }

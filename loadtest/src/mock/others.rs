@@ -3,10 +3,10 @@
 use super::{
     MODELS,
     ask::Ask,
-    count::{Count, created},
     openai::{headers, json_answer},
     plan::{Events, ID, Plan},
     scenario::Scenario,
+    story::{Story, created},
     text,
 };
 use serde_json::{Value, json};
@@ -22,23 +22,31 @@ fn inputs(ask: &Ask, key: &str) -> usize {
     }
 }
 
+pub fn dimensions(asked: Option<u64>) -> u64 {
+    asked.unwrap_or(DIMENSIONS_DEFAULT).clamp(1, DIMENSIONS_MAX)
+}
+
+/// The embedding of input number `index`, whatever it says.
+pub fn vector(index: usize, dimensions: u64) -> Vec<f32> {
+    (0..dimensions).map(|i| ((i * 7 + index as u64 * 13) % 31) as f32 / 64.0 - 0.25).collect()
+}
+
 pub fn embeddings(ask: &Ask, scenario: &Scenario) -> Plan {
-    let count = Count::new(ask, scenario);
-    let dimensions =
-        ask.body.get("dimensions").and_then(Value::as_u64).unwrap_or(DIMENSIONS_DEFAULT).clamp(1, DIMENSIONS_MAX);
+    let story = Story::new(ask, scenario);
+    let dimensions = dimensions(ask.body.get("dimensions").and_then(Value::as_u64));
     let base64 = ask.body.get("encoding_format").and_then(Value::as_str) == Some("base64");
     let vector = |index: usize| {
-        let value = |i: u64| ((i * 7 + index as u64 * 13) % 31) as f32 / 64.0 - 0.25;
+        let vector = vector(index, dimensions);
         if base64 {
-            let bytes: Vec<u8> = (0..dimensions).flat_map(|i| value(i).to_le_bytes()).collect();
+            let bytes: Vec<u8> = vector.into_iter().flat_map(f32::to_le_bytes).collect();
             json!(encode_base64(&bytes))
         } else {
-            json!((0..dimensions).map(value).collect::<Vec<f32>>())
+            json!(vector)
         }
     };
     let data: Vec<Value> =
         (0..inputs(ask, "input")).map(|i| json!({"object": "embedding", "index": i, "embedding": vector(i)})).collect();
-    let usage = json!({"prompt_tokens": count.input, "total_tokens": count.input});
+    let usage = json!({"prompt_tokens": story.input, "total_tokens": story.input});
     json_answer(ask, scenario, json!({"object": "list", "data": data, "model": ask.model, "usage": usage}))
 }
 
@@ -52,19 +60,22 @@ pub fn moderations(ask: &Ask, scenario: &Scenario) -> Plan {
     json_answer(ask, scenario, json!({"id": format!("modr-{ID}"), "model": ask.model, "results": results}))
 }
 
-pub fn rerank(ask: &Ask, scenario: &Scenario) -> Plan {
+/// Documents as they came, each a little less relevant than the one before.
+pub fn ranks(ask: &Ask) -> Vec<Value> {
     let documents = inputs(ask, "documents");
     let wanted = ask.body.get("top_n").and_then(Value::as_u64).map_or(documents, |n| n as usize);
-    let results: Vec<Value> =
-        (0..documents.min(wanted)).map(|i| json!({"index": i, "relevance_score": 1.0 / (i + 1) as f64})).collect();
-    let tokens = Count::new(ask, scenario).input;
+    (0..documents.min(wanted)).map(|i| json!({"index": i, "relevance_score": 1.0 / (i + 1) as f64})).collect()
+}
+
+pub fn rerank(ask: &Ask, scenario: &Scenario) -> Plan {
+    let tokens = Story::new(ask, scenario).input;
     json_answer(
         ask,
         scenario,
         json!({
             "id": format!("rerank-{ID}"),
             "model": ask.model,
-            "results": results,
+            "results": ranks(ask),
             "meta": {"billed_units": {"search_units": 1}, "tokens": {"input_tokens": tokens, "output_tokens": 0}},
             "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
         }),
@@ -94,14 +105,14 @@ pub fn model(id: &str) -> Value {
 pub fn images(ask: &Ask, scenario: &Scenario) -> Plan {
     /// One white pixel.
     const PNG: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII=";
-    let count = Count::new(ask, scenario);
+    let story = Story::new(ask, scenario);
     let wanted = ask.body.get("n").and_then(Value::as_u64).unwrap_or(1).clamp(1, 10) as usize;
     let data = vec![json!({"b64_json": PNG}); wanted];
     let usage = json!({
-        "input_tokens": count.input,
-        "input_tokens_details": {"image_tokens": 0, "text_tokens": count.input},
-        "output_tokens": count.output,
-        "total_tokens": count.input + count.output,
+        "input_tokens": story.input,
+        "input_tokens_details": {"image_tokens": 0, "text_tokens": story.input},
+        "output_tokens": story.output,
+        "total_tokens": story.input + story.output,
     });
     json_answer(ask, scenario, json!({"created": created(), "data": data, "usage": usage}))
 }
@@ -115,13 +126,13 @@ pub fn speech(ask: &Ask, scenario: &Scenario) -> Plan {
 }
 
 pub fn transcription(ask: &Ask, scenario: &Scenario) -> Plan {
-    let count = Count::new(ask, scenario);
+    let story = Story::new(ask, scenario);
     let usage = json!({
         "type": "tokens",
-        "input_tokens": count.input,
-        "input_token_details": {"text_tokens": 0, "audio_tokens": count.input},
-        "output_tokens": count.output,
-        "total_tokens": count.input + count.output,
+        "input_tokens": story.input,
+        "input_token_details": {"text_tokens": 0, "audio_tokens": story.input},
+        "output_tokens": story.output,
+        "total_tokens": story.input + story.output,
     });
     json_answer(ask, scenario, json!({"text": text::tokens(scenario.tokens, scenario.size).concat(), "usage": usage}))
 }

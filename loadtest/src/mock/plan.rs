@@ -57,6 +57,8 @@ pub struct Events {
     pub term: Option<Vec<u8>>,
     /// What the dialect sends when it fails in the middle.
     pub error: Vec<u8>,
+    /// What is sent for an event that is broken; empty: an SSE event whose JSON is cut off.
+    pub bad: Vec<u8>,
 }
 
 pub type Headers<'a> = &'a [(&'a str, &'a str)];
@@ -157,7 +159,9 @@ impl Plan {
             }
             Fault::BadEvent(n) => {
                 let at = events.tokens.len().min(n as usize);
-                events.tokens.insert(at, b"data: {\"choices\":[{\"index\":0,\n\n".to_vec());
+                let bad = std::mem::take(&mut events.bad);
+                let cut_off = || b"data: {\"choices\":[{\"index\":0,\n\n".to_vec();
+                events.tokens.insert(at, if bad.is_empty() { cut_off() } else { bad });
             }
             Fault::NoTerm => events.term = None,
             _ => {}
@@ -178,6 +182,10 @@ impl Plan {
     }
 
     fn frame(&mut self, payload: &[u8], chunked: bool) {
+        // An empty chunk is the last one.
+        if payload.is_empty() {
+            return;
+        }
         if chunked {
             self.bytes.extend_from_slice(format!("{:x}\r\n", payload.len()).as_bytes());
         }
@@ -229,6 +237,7 @@ fn reason(status: u16) -> &'static str {
         401 => "Unauthorized",
         403 => "Forbidden",
         404 => "Not Found",
+        402 => "Payment Required",
         408 => "Request Timeout",
         413 => "Content Too Large",
         429 => "Too Many Requests",

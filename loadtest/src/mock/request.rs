@@ -89,6 +89,7 @@ pub fn parse(bytes: &[u8]) -> Result<Option<Head>, Refused> {
                 }
                 length = Some(stated);
             }
+            14 if name.eq_ignore_ascii_case("x-goog-api-key") => head.key = Some(span(bytes, value)),
             15 if name.eq_ignore_ascii_case("x-mock-scenario") => head.scenario = Some(span(bytes, value)),
             17 if name.eq_ignore_ascii_case("transfer-encoding") => {
                 if chunked || !value.eq_ignore_ascii_case(b"chunked") {

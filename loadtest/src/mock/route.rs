@@ -3,8 +3,10 @@
 use super::{
     Ctx, anthropic,
     ask::Ask,
+    bedrock, cohere,
+    face::{self, Called, Face},
     faults::{self, Dialect},
-    openai, others, otlp,
+    gemini, openai, others, otlp,
     plan::{End, Plan},
     request::{Framing, Head, Refused},
     responses,
@@ -33,39 +35,6 @@ impl View<'_> {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Face {
-    Chat,
-    Completions,
-    Embeddings,
-    Responses,
-    Moderations,
-    Rerank,
-    Images,
-    Speech,
-    Transcription,
-    Messages,
-    CountTokens,
-}
-
-/// Faces are known by how the path ends, whatever the base path is. Longer endings first.
-const FACES: &[(&str, Face)] = &[
-    ("/chat/completions", Face::Chat),
-    ("/completions", Face::Completions),
-    ("/embeddings", Face::Embeddings),
-    ("/responses", Face::Responses),
-    ("/moderations", Face::Moderations),
-    ("/rerank", Face::Rerank),
-    ("/images/generations", Face::Images),
-    ("/images/edits", Face::Images),
-    ("/images/variations", Face::Images),
-    ("/audio/speech", Face::Speech),
-    ("/audio/transcriptions", Face::Transcription),
-    ("/audio/translations", Face::Transcription),
-    ("/messages/count_tokens", Face::CountTokens),
-    ("/messages", Face::Messages),
-];
-
 /// A plan, and whether the same request may be answered by it again.
 pub struct Answer {
     pub plan: Plan,
@@ -82,11 +51,11 @@ pub fn answer(view: &View, ctx: &Ctx) -> Answer {
     let calm = Scenario::default();
     let target = String::from_utf8_lossy(view.target()).into_owned();
     let path = target.split(['?', '#']).next().unwrap_or_default();
-    let face = FACES.iter().find(|(end, _)| path.ends_with(end)).map(|(_, face)| *face);
-    let dialect = match face {
-        Some(Face::Messages | Face::CountTokens) => Dialect::Anthropic,
+    let called = face::find(&target);
+    let dialect = match &called {
+        Some(called) => called.face.dialect(),
         None if view.head.anthropic => Dialect::Anthropic,
-        _ => Dialect::OpenAi,
+        None => Dialect::OpenAi,
     };
     let error =
         |status, words: &str| Answer::once(faults::answer(dialect, status, Class::ByStatus, Some(words), &calm));
@@ -94,18 +63,36 @@ pub fn answer(view: &View, ctx: &Ctx) -> Answer {
     if view.head.echo {
         return Answer::once(echo(view, &calm));
     }
-    if let Some(key) = &ctx.require_key
-        && view.head.key.clone().and_then(|span| view.bytes.get(span)) != Some(key.as_bytes())
-    {
-        return Answer::once(faults::answer(dialect, 401, Class::ByStatus, None, &calm));
+    if let Some(refusal) = unknown_caller(view, ctx, dialect) {
+        return Answer::once(refusal);
     }
-    match (view.method(), face) {
-        (b"POST", Some(face)) => post(view, ctx, face, dialect),
+    match (view.method(), called) {
+        (b"POST", Some(called)) => post(view, ctx, called, dialect),
         (b"GET", None) => get(view, ctx, path, dialect),
         (b"POST", None) if is_otlp(path) => Answer::once(sink(view, ctx, path, &calm)),
         (_, Some(_)) => error(405, "Only POST is allowed here."),
         _ => error(404, "Unknown path."),
     }
+}
+
+/// The refusal of a request without the key, where one is required. Bedrock's callers may sign instead: of a signature only
+/// the form is checked, and that always.
+fn unknown_caller(view: &View, ctx: &Ctx, dialect: Dialect) -> Option<Plan> {
+    let calm = Scenario::default();
+    let given = view.head.key.clone().and_then(|span| view.bytes.get(span));
+    let signature = given.and_then(|given| std::str::from_utf8(given).ok()).filter(|given| given.starts_with("AWS4-"));
+    if let (Dialect::Bedrock, Some(signature)) = (dialect, signature) {
+        let words = Some("The request signature does not conform to AWS standards.");
+        return (!bedrock::is_sigv4(signature)).then(|| faults::answer(dialect, 403, Class::ByStatus, words, &calm));
+    }
+    let key = ctx.require_key.as_ref()?;
+    if given == Some(key.as_bytes()) {
+        return None;
+    }
+    Some(match dialect {
+        Dialect::Gemini | Dialect::GeminiArray => faults::gemini_bad_key(dialect, &calm),
+        _ => faults::answer(dialect, 401, Class::ByStatus, None, &calm),
+    })
 }
 
 fn echo(view: &View, scenario: &Scenario) -> Plan {
@@ -149,12 +136,16 @@ fn get(view: &View, ctx: &Ctx, path: &str, dialect: Dialect) -> Answer {
     Answer::once(faults::answer(dialect, 404, Class::ByStatus, Some("Unknown path."), &calm))
 }
 
-fn post(view: &View, ctx: &Ctx, face: Face, dialect: Dialect) -> Answer {
+fn post(view: &View, ctx: &Ctx, called: Called, dialect: Dialect) -> Answer {
     let calm = Scenario::default();
     let bad = |words: &str| Answer::once(faults::answer(dialect, 400, Class::ByStatus, Some(words), &calm));
-    let asked = if view.head.multipart { Ask::from_multipart(view.body) } else { Ask::from_json(view.body) };
+    let asked = if view.head.multipart {
+        Ask::from_multipart(view.body)
+    } else {
+        Ask::from_json(dialect, called.model.as_deref(), view.body)
+    };
     let ask = match asked {
-        Ok(ask) => ask,
+        Ok(ask) => Ask { azure: called.azure, ..ask },
         Err(words) => return bad(&words),
     };
     if ask.model == "echo" {
@@ -171,25 +162,42 @@ fn post(view: &View, ctx: &Ctx, face: Face, dialect: Dialect) -> Answer {
         scenario.fault = None;
     }
     let plan = match scenario.fault {
-        Some(Fault::Status(status, class)) => faults::answer(dialect, status, class, None, &scenario),
+        Some(Fault::Status(status, class)) => match (called.face, class) {
+            (Face::Generate(delivery), Class::ContentFilter) => gemini::blocked(&ask, &scenario, delivery),
+            _ => faults::answer(dialect, status, class, None, &scenario),
+        },
         Some(Fault::Reset) => Plan::mute(&scenario, End::Rst),
         Some(Fault::Silence) => Plan::mute(&scenario, End::Stall),
         Some(Fault::Close) => Plan::mute(&scenario, End::Fin),
-        _ => match face {
-            Face::Chat => openai::chat(&ask, &scenario),
-            Face::Completions => openai::completions(&ask, &scenario),
-            Face::Embeddings => others::embeddings(&ask, &scenario),
-            Face::Responses => responses::answer(&ask, &scenario),
-            Face::Moderations => others::moderations(&ask, &scenario),
-            Face::Rerank => others::rerank(&ask, &scenario),
-            Face::Images => others::images(&ask, &scenario),
-            Face::Speech => others::speech(&ask, &scenario),
-            Face::Transcription => others::transcription(&ask, &scenario),
-            Face::Messages => anthropic::messages(&ask, &scenario),
-            Face::CountTokens => anthropic::count_tokens(&ask, &scenario),
-        },
+        _ => served(called.face, &ask, &scenario),
     };
     Answer { plan, reusable }
+}
+
+fn served(face: Face, ask: &Ask, scenario: &Scenario) -> Plan {
+    match face {
+        Face::Chat => openai::chat(ask, scenario),
+        Face::Completions => openai::completions(ask, scenario),
+        Face::Embeddings => others::embeddings(ask, scenario),
+        Face::Responses => responses::answer(ask, scenario),
+        Face::Moderations => others::moderations(ask, scenario),
+        Face::Rerank => others::rerank(ask, scenario),
+        Face::Images => others::images(ask, scenario),
+        Face::Speech => others::speech(ask, scenario),
+        Face::Transcription => others::transcription(ask, scenario),
+        Face::Messages => anthropic::messages(ask, scenario),
+        Face::CountTokens => anthropic::count_tokens(ask, scenario),
+        Face::Generate(delivery) => gemini::generate(ask, scenario, delivery),
+        Face::GeminiCount => gemini::count_tokens(ask, scenario),
+        Face::GeminiEmbed { batch } => gemini::embed(ask, scenario, batch),
+        Face::VertexPredict => gemini::predict(ask, scenario),
+        Face::Converse => bedrock::converse(ask, scenario),
+        Face::ConverseStream => bedrock::converse_stream(ask, scenario),
+        Face::Invoke => bedrock::invoke(ask, scenario),
+        Face::CohereChat => cohere::chat(ask, scenario),
+        Face::CohereEmbed => cohere::embed(ask, scenario),
+        Face::CohereRerank => cohere::rerank(ask, scenario),
+    }
 }
 
 /// The nature of the model, over it what the command line set, over that the options in its name, over all the header.

@@ -24,9 +24,9 @@ pub enum Fault {
     Stall(u32),
     /// A chunk whose size line is not hexadecimal.
     BadChunk(u32),
-    /// An event whose data is not JSON; the stream goes on after it.
+    /// An event whose data is not JSON, or a frame whose checksum is wrong; the stream goes on after it.
     BadEvent(u32),
-    /// The stream ends cleanly, without `[DONE]`, `message_stop` or `response.completed`.
+    /// The stream ends cleanly, without `[DONE]`, `message_stop`, `response.completed` or what the dialect ends with.
     NoTerm,
     /// An error event in the middle of a 200 stream, then a clean end.
     ErrEvent(u32),
@@ -43,7 +43,7 @@ pub enum Class {
     ContentFilter,
 }
 
-/// Usage reported instead of the true one.
+/// Usage reported instead of the true one. `reasoning` tokens are delivered as thinking, too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reported {
     pub input: Option<u64>,
@@ -61,6 +61,14 @@ pub struct Scenario {
     /// Between two tokens.
     pub gap: Dist,
     pub tokens: u32,
+    /// Tokens of text before calls: as many as `tokens=` says after `calls=`.
+    pub talk: u32,
+    /// Tools that the answer calls, of those the request offers; without it one when the request forces a call.
+    pub calls: Option<u32>,
+    /// Chat: the arguments of several calls take turns.
+    pub interleave: bool,
+    /// The answer repeats the system prompt.
+    pub echo_system: bool,
     /// Bytes of text per token; without it each token is one word.
     pub size: Option<u32>,
     /// Tokens written at once.
@@ -77,6 +85,7 @@ pub struct Scenario {
 
 pub const TOKENS_DEFAULT: u32 = 64;
 const TOKENS_MAX: u32 = 100_000;
+const CALLS_MAX: u32 = 128;
 const SIZE_BYTES_MAX: u32 = 65_536;
 /// Of tokens times size: the whole answer is built in memory.
 const TEXT_BYTES_MAX: u64 = 256 << 20;
@@ -88,6 +97,10 @@ impl Default for Scenario {
             head: None,
             gap: Dist::ZERO,
             tokens: TOKENS_DEFAULT,
+            talk: 0,
+            calls: None,
+            interleave: false,
+            echo_system: false,
             size: None,
             batch: 1,
             usage: Reported::default(),
@@ -122,7 +135,14 @@ impl Scenario {
             "ttft" => self.ttft = Dist::parse(value)?,
             "head" => self.head = Some(Dist::parse(value)?),
             "gap" => self.gap = Dist::parse(value)?,
-            "tokens" => self.tokens = value.parse().ok().filter(|n| *n <= TOKENS_MAX)?,
+            "tokens" => {
+                self.tokens = value.parse().ok().filter(|n| *n <= TOKENS_MAX)?;
+                self.talk = self.tokens;
+            }
+            "calls" => {
+                self.calls = Some(value.parse().ok().filter(|n| *n <= CALLS_MAX)?);
+                self.talk = 0;
+            }
             "size" => self.size = Some(value.parse().ok().filter(|n| (1..=SIZE_BYTES_MAX).contains(n))?),
             "batch" => self.batch = value.parse().ok().filter(|n| *n > 0)?,
             "in" => self.usage.input = Some(number()?),
@@ -150,6 +170,14 @@ impl Scenario {
             }
             ("drip", None) => {
                 self.drip = true;
+                return Some(());
+            }
+            ("interleave", None) => {
+                self.interleave = true;
+                return Some(());
+            }
+            ("echo-system", None) => {
+                self.echo_system = true;
                 return Some(());
             }
             ("reset", None) => Fault::Reset,

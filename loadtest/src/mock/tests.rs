@@ -1,5 +1,8 @@
 //! The provider over real sockets: every face, every fault, any split of the request.
 
+mod dialects;
+mod tools;
+
 use super::*;
 use crate::http::Chunked;
 use serde_json::{Value, json};
@@ -211,16 +214,19 @@ fn chat_stream_reports_usage_only_when_asked() {
         );
         assert!(answer.whole && answer.header("content-type").is_some_and(|t| t.starts_with("text/event-stream")));
         let events = answer.events();
-        assert_eq!(events.len(), if asked { 7 } else { 6 });
+        assert_eq!(events.len(), if asked { 14 } else { 13 });
         assert_eq!(events.last().expect("events").1, "[DONE]");
         let chunks: Vec<Value> =
             events[..events.len() - 1].iter().map(|e| serde_json::from_str(&e.1).expect("JSON")).collect();
         let text: String = chunks.iter().filter_map(|c| c["choices"][0]["delta"]["content"].as_str()).collect();
         assert_eq!(text, "The gate opens");
-        assert_eq!(chunks[4]["choices"][0]["finish_reason"], "stop");
+        let thought: String =
+            chunks.iter().filter_map(|c| c["choices"][0]["delta"]["reasoning_content"].as_str()).collect();
+        assert_eq!(thought, "First look at the level then at");
+        assert_eq!(chunks[11]["choices"][0]["finish_reason"], "stop");
         assert!(chunks.iter().all(|c| c.get("usage").is_some() == asked && c["id"] == chunks[0]["id"]));
         if asked {
-            let usage = &chunks[5]["usage"];
+            let usage = &chunks[12]["usage"];
             assert_eq!((&usage["prompt_tokens"], &usage["completion_tokens"]), (&json!(100), &json!(10)));
             assert_eq!(usage["prompt_tokens_details"]["cached_tokens"], 40);
         }

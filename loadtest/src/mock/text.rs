@@ -8,6 +8,14 @@ const WORDS: &[&str] = &[
     "there", "for", "all", "to", "read", "then",
 ];
 
+const THOUGHTS: &[&str] = &["First", "look", "at", "the", "level", "then", "at", "the", "sky", "and", "wait"];
+
+/// Token number `index` of a stretch of thinking.
+pub fn thought(index: u32) -> String {
+    let word = THOUGHTS.get(index as usize % THOUGHTS.len()).copied().unwrap_or("wait");
+    if index > 0 { format!(" {word}") } else { word.to_owned() }
+}
+
 /// Token number `index` of an answer, with its leading space; exactly `size` bytes when a size is given.
 pub fn token(index: u32, size: Option<u32>) -> String {
     let word = |i: u32| WORDS.get(i as usize % WORDS.len()).copied().unwrap_or("the");
