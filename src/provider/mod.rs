@@ -8,8 +8,10 @@ mod message;
 pub mod paths;
 pub mod sigv4;
 #[cfg(test)]
+mod sigv4_tests;
+#[cfg(test)]
 mod tests;
 
-pub use classify::{classify, classify_event};
+pub use classify::{classify, classify_event, classify_named, classify_named_event};
 pub use credential::{AwsKeys, Fetched, key_field};
 pub use message::error_message;

@@ -1,4 +1,4 @@
-use super::{classify, classify_event};
+use super::{classify, classify_event, classify_named, classify_named_event};
 use crate::config::Api;
 use crate::telemetry::ErrorClass;
 
@@ -82,5 +82,125 @@ fn errors_inside_a_stream_are_told_apart_when_they_say_what_they_are() {
         ("", StreamError),
     ] {
         assert_eq!(classify_event(error.as_bytes()), class, "{error}");
+    }
+}
+
+#[test]
+fn aws_names_its_errors_beside_the_body() {
+    use ErrorClass::*;
+    for (status, name, body, class) in [
+        (403, "AccessDeniedException", r#"{"Message":"no"}"#, Auth),
+        (403, "UnrecognizedClientException:http://internal.amazon.com/x/", r#"{"message":"m"}"#, Auth),
+        (403, "ExpiredTokenException", r#"{"message":"The security token included in the request is expired"}"#, Auth),
+        (403, "InvalidSignatureException", "{}", Auth),
+        (400, "ValidationException:http://internal.amazon.com/x/", r#"{"message":"m"}"#, BadRequest),
+        (400, "ValidationException", r#"{"message":"The provided model identifier is invalid."}"#, NotFound),
+        (400, "ValidationException", r#"{"message":"Input is too long for requested model."}"#, ContextLength),
+        (400, "ValidationException", r#"{"message":"Too many input tokens. Max input tokens: 1"}"#, ContextLength),
+        (
+            400,
+            "ValidationException",
+            r#"{"message":"input length and `max_tokens` exceed context limit: 9 + 1 > 5"}"#,
+            ContextLength,
+        ),
+        (404, "ResourceNotFoundException", "{}", NotFound),
+        (429, "ThrottlingException", r#"{"message":"Too many requests"}"#, RateLimited),
+        (429, "ModelNotReadyException", "{}", RateLimited),
+        (400, "ServiceQuotaExceededException", "{}", RateLimited),
+        (408, "ModelTimeoutException", "{}", Timeout),
+        (424, "ModelErrorException", r#"{"message":"m","originalStatusCode":500}"#, Server),
+        (424, "ModelErrorException", r#"{"message":"m","originalStatusCode":429}"#, RateLimited),
+        (424, "ModelErrorException", r#"{"message":"prompt is too long: 9","originalStatusCode":400}"#, ContextLength),
+        (424, "ModelErrorException", r#"{"message":"m","originalStatusCode":403}"#, Server),
+        (500, "InternalServerException", "{}", Server),
+        (503, "ServiceUnavailableException", "{}", Overloaded),
+        (400, "", r#"{"__type":"com.amazon.coral.service#ThrottlingException","message":"m"}"#, RateLimited),
+        (529, "", r#"{"type":"error","error":{"type":"overloaded_error","message":"m"}}"#, Overloaded),
+        (403, "", "<html>", Permission),
+    ] {
+        assert_eq!(classify_named(Api::Bedrock, status, name.as_bytes(), body.as_bytes()), class, "{name} {body}");
+    }
+}
+
+#[test]
+fn exceptions_inside_an_aws_stream_are_told_by_their_names() {
+    use ErrorClass::*;
+    for (name, body, class) in [
+        ("throttlingException", r#"{"message":"Too many tokens, please wait"}"#, RateLimited),
+        ("serviceUnavailableException", "{}", Overloaded),
+        ("modelTimeoutException", "{}", Timeout),
+        ("internalServerException", "{}", StreamError),
+        ("modelStreamErrorException", r#"{"message":"m","originalStatusCode":503}"#, Overloaded),
+        ("modelStreamErrorException", r#"{"message":"m"}"#, StreamError),
+        ("validationException", r#"{"message":"Input is too long for requested model."}"#, ContextLength),
+        ("validationException", r#"{"message":"m"}"#, StreamError),
+        ("someNewException", "not json", StreamError),
+        ("error", r#"{"code":"ThrottlingException","message":"m"}"#, RateLimited),
+        ("error", r#"{"code":"InternalFailure","message":"m"}"#, StreamError),
+    ] {
+        assert_eq!(classify_named_event(name.as_bytes(), body.as_bytes()), class, "{name} {body}");
+    }
+}
+
+#[test]
+fn google_tells_a_quota_of_the_day_from_one_of_the_minute() {
+    use ErrorClass::*;
+    let exhausted = |quota: &str| {
+        format!(
+            r#"{{"error":{{"code":429,"message":"You exceeded your current quota","status":"RESOURCE_EXHAUSTED","details":[
+            {{"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":[{{"quotaMetric":"m","quotaId":"{quota}"}}]}},
+            {{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"34.07s"}}]}}}}"#
+        )
+    };
+    let day = exhausted("GenerateRequestsPerDayPerProjectPerModel-FreeTier");
+    let minute = exhausted("GenerateContentInputTokensPerModelPerMinute-FreeTier");
+    let key = r#"{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"API_KEY_INVALID","domain":"googleapis.com"}]}}"#;
+    for (status, body, class) in [
+        (429, day.as_str(), QuotaExhausted),
+        (429, minute.as_str(), RateLimited),
+        (400, key, Auth),
+        (
+            400,
+            r#"{"error":{"code":400,"message":"User location is not supported for the API use.","status":"FAILED_PRECONDITION"}}"#,
+            Permission,
+        ),
+        (
+            400,
+            r#"{"error":{"code":400,"message":"The input token count (9) exceeds the maximum number of tokens allowed (1).","status":"INVALID_ARGUMENT"}}"#,
+            ContextLength,
+        ),
+        (503, r#"{"error":{"code":503,"message":"m","status":"UNAVAILABLE"}}"#, Overloaded),
+        (504, r#"{"error":{"code":504,"message":"m","status":"DEADLINE_EXCEEDED"}}"#, Timeout),
+        (404, "<!DOCTYPE html>", NotFound),
+    ] {
+        assert_eq!(classify(Api::Gemini, status, body.as_bytes()), class, "{body}");
+    }
+}
+
+#[test]
+fn cohere_tells_its_errors_by_status_and_words() {
+    use ErrorClass::*;
+    for (status, body, class) in [
+        (401, r#"{"id":"1","message":"invalid api token"}"#, Auth),
+        (402, r#"{"id":"1","message":"m"}"#, QuotaExhausted),
+        (404, r#"{"id":"1","message":"model 'nonexistent' not found"}"#, NotFound),
+        (400, r#"{"id":"1","message":"too many tokens: size limit exceeded by 8 tokens."}"#, ContextLength),
+        (422, r#"{"id":"1","message":"m"}"#, BadRequest),
+        (
+            429,
+            r#"{"id":"1","message":"You are using a Trial key, which is limited to 40 API calls / minute."}"#,
+            RateLimited,
+        ),
+        (
+            429,
+            r#"{"id":"1","message":"You are using a Trial key, which is limited to 1000 API calls / month."}"#,
+            QuotaExhausted,
+        ),
+        (498, r#"{"id":"1","message":"blocked input"}"#, ContentFilter),
+        (500, "", Server),
+        (503, "", Overloaded),
+        (504, "", Timeout),
+    ] {
+        assert_eq!(classify(Api::Cohere, status, body.as_bytes()), class, "{body}");
     }
 }

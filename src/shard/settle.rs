@@ -6,13 +6,13 @@ use crate::config::Api;
 use crate::dialect::Reading;
 use crate::mesh::Up;
 use crate::meter::{self, Family, Usage, UsageSource};
-use crate::provider::classify;
+use crate::provider::classify_named;
 use crate::runtime::{sleep_ms, spawn};
 use crate::telemetry::{ErrorClass, Record};
 
 /// The class of an answer that is itself an error. `name`: what a header calls it, if one does.
 pub fn error_of(api: Api, status: u16, name: &str, body: &[u8]) -> Option<ErrorClass> {
-    (status >= 400).then(|| classify(api, status, body))
+    (status >= 400).then(|| classify_named(api, status, name.as_bytes(), body))
 }
 
 /// Puts the usage and its cost into the record: as reported, else counted from what was delivered, else estimated.
