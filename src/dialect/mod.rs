@@ -160,7 +160,9 @@ impl Reading {
     fn read_usage(&mut self, walk: &mut Walk<'_>, cache: CacheInput) -> bool {
         let found = usage::read(walk, cache, &mut self.fold);
         if found {
+            let modifiers = self.usage.modifiers;
             (self.usage, self.odd_usage) = self.fold.usage(cache);
+            self.usage.modifiers = modifiers;
         }
         found
     }

@@ -42,16 +42,9 @@ pub(super) fn body(body: &[u8], reading: &mut Reading) -> bool {
             b"usage" => {
                 reading.read_usage(&mut walk, CacheInput::Inside);
             }
-            // Cohere.
-            b"meta" if walk.object() => {
-                while let Some(key) = walk.key() {
-                    match key {
-                        b"billed_units" => {
-                            reading.read_usage(&mut walk, CacheInput::Inside);
-                        }
-                        _ => walk.skip(),
-                    }
-                }
+            // Cohere; reranks are billed by `search_units`.
+            b"meta" => {
+                reading.read_usage(&mut walk, CacheInput::Inside);
             }
             b"error" => {
                 reading.read_error(&mut walk);

@@ -1,17 +1,75 @@
 //! The rerank face (`/v1/rerank`: Cohere's and Jina's shape) in front of Cohere v2.
+//!
+//! Cohere's second version takes texts only and does not give them back: texts are taken out of documents on the way
+//! there, and put beside the results on the way back where the caller asked for them.
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::common::{Invalid, Lost};
 use super::{To, Wire};
 use crate::meter::Usage;
 
 /// A client's body -> the provider's.
-pub fn write_request(_body: &Value, _wire: Wire, _to: &To<'_>, _lost: &mut Lost) -> Result<Value, Invalid> {
-    Ok(Value::Null)
+pub fn write_request(body: &Value, wire: Wire, to: &To<'_>, lost: &mut Lost) -> Result<Value, Invalid> {
+    if wire != Wire::Cohere {
+        return Err(Invalid::new("model", "a model of an account that reranks"));
+    }
+    let Some(members) = body.as_object() else { return Err(Invalid::new("body", "an object")) };
+    let mut written = Map::new();
+    written.insert("model".into(), to.model.into());
+    let query = body.get("query").and_then(Value::as_str);
+    written.insert("query".into(), query.ok_or_else(|| Invalid::new("query", "a string"))?.into());
+    written.insert("documents".into(), texts(body)?.into());
+    for (name, value) in members {
+        match name.as_str() {
+            _ if value.is_null() => {}
+            "model" | "query" | "documents" => {}
+            "return_documents" if value.is_boolean() => {}
+            "return_documents" => return Err(Invalid::new(name, "true or false")),
+            "top_n" | "max_tokens_per_doc" | "priority" if value.is_u64() => {
+                written.insert(name.clone(), value.clone());
+            }
+            "top_n" | "max_tokens_per_doc" | "priority" => return Err(Invalid::new(name, "a whole number")),
+            // The first version's: how a document is cut is the model's business now.
+            _ => lost.named(name.as_str()),
+        }
+    }
+    Ok(written.into())
+}
+
+/// Strings, or objects with a `text`.
+fn texts(body: &Value) -> Result<Vec<&str>, Invalid> {
+    let documents = body.get("documents").and_then(Value::as_array).filter(|documents| !documents.is_empty());
+    let documents = documents.ok_or_else(|| Invalid::new("documents", "a list of texts"))?;
+    let texts = documents.iter().enumerate().map(|(at, document)| {
+        let text = document.as_str().or_else(|| document.get("text")?.as_str());
+        text.ok_or_else(|| Invalid::new(format!("documents[{at}]"), "a string or an object with a `text`"))
+    });
+    texts.collect()
 }
 
 /// The provider's answer -> the face's. `None` when it is not what the provider should say.
-pub fn write_answer(_request: &Value, _model: &str, _wire: Wire, _body: &[u8], _usage: &Usage) -> Option<Vec<u8>> {
-    None
+pub fn write_answer(request: &Value, model: &str, wire: Wire, body: &[u8], usage: &Usage) -> Option<Vec<u8>> {
+    if wire != Wire::Cohere {
+        return None;
+    }
+    let mut answer: Map<String, Value> = serde_json::from_slice(body).ok()?;
+    let results = answer.get_mut("results")?.as_array_mut()?;
+    if request.get("return_documents") == Some(&Value::Bool(true)) {
+        let texts = texts(request).unwrap_or_default();
+        for result in results {
+            let index = result.get("index")?.as_u64()?;
+            let text = texts.get(usize::try_from(index).ok()?)?;
+            result.as_object_mut()?.insert("document".into(), json!({"text": text}));
+        }
+    }
+    answer.insert("model".into(), model.into());
+    let mut said = Map::new();
+    if let Some(billed) = usage.billed.filter(|billed| billed.search_units > 0) {
+        said.insert("search_units".into(), billed.search_units.into());
+    }
+    // Jina's clients read it.
+    said.insert("total_tokens".into(), usage.input.into());
+    answer.insert("usage".into(), said.into());
+    serde_json::to_vec(&answer).ok()
 }

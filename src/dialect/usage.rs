@@ -1,7 +1,7 @@
 //! Usage objects of all dialects: their keys do not contradict each other, so one reader serves all.
 
 use crate::json::{Number, Walk};
-use crate::meter::{CacheInput, Counts, Fold, Usage, UsageSource};
+use crate::meter::{Billed, CacheInput, Counts, Fold, Usage, UsageSource};
 
 /// Takes the value of a `usage` member; true when it was an object with anything in it.
 pub(super) fn read(walk: &mut Walk<'_>, cache: CacheInput, fold: &mut Fold) -> bool {
@@ -28,6 +28,16 @@ fn member(walk: &mut Walk<'_>, key: &[u8], counts: &mut Counts, odd: &mut bool) 
         // DeepSeek; Moonshot and Cohere.
         b"cache_read_input_tokens" | b"prompt_cache_hit_tokens" | b"cached_tokens" => &mut counts.cache_read,
         b"cache_creation_input_tokens" => &mut counts.cache_write,
+        // Bedrock.
+        b"inputTokens" => &mut counts.input,
+        b"outputTokens" => &mut counts.output,
+        b"totalTokens" => &mut counts.total,
+        b"cacheReadInputTokens" => &mut counts.cache_read,
+        b"cacheWriteInputTokens" => &mut counts.cache_write,
+        b"cacheDetails" => return cache_details(walk, counts, odd),
+        // Cohere.
+        b"tokens" => return tokens(walk, counts, odd),
+        b"billed_units" => return billed_units(walk, counts, odd),
         b"prompt_tokens_details"
         | b"input_tokens_details"
         | b"completion_tokens_details"
@@ -58,6 +68,64 @@ fn details(walk: &mut Walk<'_>, of: &[u8], counts: &mut Counts, odd: &mut bool) 
             }
         };
         number(walk, slot, odd);
+    }
+}
+
+/// Bedrock's cache writes by time-to-live: `[{"ttl":"1h","inputTokens":3}]`.
+fn cache_details(walk: &mut Walk<'_>, counts: &mut Counts, odd: &mut bool) {
+    if !walk.array() {
+        return walk.skip();
+    }
+    while walk.item() {
+        if !walk.object() {
+            walk.skip();
+            continue;
+        }
+        let (mut written, mut ttl) = (None, None);
+        while let Some(key) = walk.key() {
+            match key {
+                b"ttl" => ttl = walk.string(),
+                b"inputTokens" => number(walk, &mut written, odd),
+                _ => walk.skip(),
+            }
+        }
+        match ttl {
+            Some(b"5m") => counts.cache_write_5m = written,
+            Some(b"1h") => counts.cache_write_1h = written,
+            _ => {}
+        }
+    }
+}
+
+fn tokens(walk: &mut Walk<'_>, counts: &mut Counts, odd: &mut bool) {
+    if !walk.object() {
+        return walk.skip();
+    }
+    while let Some(key) = walk.key() {
+        match key {
+            b"input_tokens" => number(walk, &mut counts.input, odd),
+            b"output_tokens" => number(walk, &mut counts.output, odd),
+            _ => walk.skip(),
+        }
+    }
+}
+
+fn billed_units(walk: &mut Walk<'_>, counts: &mut Counts, odd: &mut bool) {
+    if !walk.object() {
+        return walk.skip();
+    }
+    let (mut input, mut output, mut search_units) = (None, None, None);
+    while let Some(key) = walk.key() {
+        match key {
+            b"input_tokens" => number(walk, &mut input, odd),
+            b"output_tokens" => number(walk, &mut output, odd),
+            b"search_units" => number(walk, &mut search_units, odd),
+            _ => walk.skip(),
+        }
+    }
+    if input.or(output).or(search_units).is_some() {
+        let [input, output, search_units] = [input, output, search_units].map(|count| count.unwrap_or(0));
+        counts.billed = Some(Billed { input, output, search_units });
     }
 }
 

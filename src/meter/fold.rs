@@ -2,7 +2,7 @@
 //! value of each field holds, and what was said of single iterations outranks the sum at the top (spec "providers"
 //! 0.1-0.3). `dialect` reads the fields, this decides what they mean.
 
-use super::{Usage, UsageSource};
+use super::{Billed, Usage, UsageSource};
 
 /// The fields of one usage object, as far as it has them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct Counts {
     pub reasoning: Option<u64>,
     pub audio_input: Option<u64>,
     pub audio_output: Option<u64>,
+    /// What is charged for, where the provider tells it apart from the tokens.
+    pub billed: Option<Billed>,
 }
 
 /// Whether the provider's input count includes what came from and went into its cache.
@@ -51,6 +53,7 @@ impl Fold {
         last.reasoning = newer.reasoning.or(last.reasoning);
         last.audio_input = newer.audio_input.or(last.audio_input);
         last.audio_output = newer.audio_output.or(last.audio_output);
+        last.billed = newer.billed.or(last.billed);
         self.iterations = iterations.or(self.iterations);
         self.odd |= odd;
     }
@@ -78,6 +81,10 @@ impl Counts {
         let known = |count: Option<u64>| count.unwrap_or(0);
         let written = known(self.cache_write).max(known(self.cache_write_5m) + known(self.cache_write_1h));
         let (input, output) = match (cache, self.input, self.total) {
+            // Cohere's embeddings: what is billed is all that is said.
+            (_, None, None) if self.output.is_none() && self.billed.is_some() => {
+                self.billed.map_or((0, 0), |billed| (billed.input, billed.output))
+            }
             (CacheInput::Outside, input, _) => (known(input) + known(self.cache_read) + written, known(self.output)),
             // Embeddings and reranks of some say their total only.
             (CacheInput::Inside, None, Some(total)) => (total.saturating_sub(known(self.output)), known(self.output)),
@@ -105,6 +112,7 @@ impl Counts {
             reasoning: known(self.reasoning).min(output),
             audio_input: known(self.audio_input).min(input),
             audio_output: known(self.audio_output).min(output),
+            billed: self.billed,
             source: UsageSource::Reported,
             ..Usage::default()
         }
