@@ -1,9 +1,13 @@
 //! Bedrock Converse and ConverseStream. Upstream only.
 
 mod answer_in;
+mod content;
 mod frames;
 mod metering;
+mod models;
 mod request_out;
+#[cfg(test)]
+mod tests;
 
 pub use answer_in::AnswerIn;
 pub use frames::{BadFrame, Frames};

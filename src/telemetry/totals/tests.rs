@@ -150,7 +150,7 @@ fn labels_survive_a_swap_and_meet_by_name_in_a_merge() {
         merged.merge(&shards[at].take());
         assert_eq!(shards[at].gateway.iter().count(), 0);
     }
-    assert_eq!(merged.metadata_labels, ["customer_id".into(), "environment".into()]);
+    assert_eq!(merged.metadata_labels, ["customer_id", "environment"].map(Box::<str>::from));
     let found: Vec<_> = merged
         .gateway
         .iter()
