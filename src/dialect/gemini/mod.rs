@@ -4,14 +4,22 @@ mod answer_in;
 mod answer_out;
 #[cfg(test)]
 mod answer_tests;
+mod config_in;
+mod contents_in;
+mod contents_out;
+mod fields;
 mod finish;
 mod logprobs;
 mod metering;
+mod model;
 mod part_out;
 mod partial;
 mod path;
 mod request_in;
 mod request_out;
+#[cfg(test)]
+mod request_tests;
+mod schema;
 mod usage;
 
 pub use answer_in::AnswerIn;
