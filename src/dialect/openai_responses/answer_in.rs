@@ -116,7 +116,7 @@ impl AnswerIn {
     #[inline]
     fn text(&mut self, what: What, name: &[u8], data: &[u8], emit: &mut Emit<'_>) {
         let read = TextRead::of(name, data);
-        if read.text.is_empty() {
+        if read.text.is_empty() && read.logprobs.is_empty() {
             return;
         }
         self.begin(b"", b"", emit);
@@ -147,6 +147,9 @@ impl AnswerIn {
         let Some(item) = self.items.get_mut(at) else { return };
         let text = Text::Escaped(read.text);
         match what {
+            // Log probabilities may come alone.
+            What::Text if text.is_empty() => {}
+            _ if text.is_empty() => return,
             What::Text => emit(Piece::Text { choice: 0, text }),
             What::Refusal => {
                 self.refused = true;
