@@ -166,6 +166,7 @@ impl Item {
 
 /// Array items of the provider that are copied as they are: only when they are JSON, and on one line.
 pub(super) fn checked_logprobs(items: &[u8]) -> Option<Vec<u8>> {
+    std::str::from_utf8(items).ok()?;
     let mut array = [b"[", items, b"]"].concat();
     serde_json::from_slice::<Vec<IgnoredAny>>(&array).ok().filter(|items| !items.is_empty())?;
     for byte in &mut array {

@@ -56,8 +56,11 @@ pub(super) fn lose_others(object: &Object, known: &[&str], place: &str, lost: &m
 
 /// A caller's word in a message: bounded.
 pub(super) fn short(text: &str) -> &str {
-    const NAME_BYTES_MAX: usize = 64;
-    text.get(..text.floor_char_boundary(NAME_BYTES_MAX)).unwrap_or(text)
+    const NAME_CHARS_MAX: usize = 64;
+    match text.char_indices().nth(NAME_CHARS_MAX) {
+        Some((end, _)) => text.get(..end).unwrap_or_default(),
+        None => text,
+    }
 }
 
 fn join(place: &str, name: &str) -> String {

@@ -82,7 +82,7 @@ fn seen_items<'a>(items: impl Iterator<Item = &'a Value>, seen: &mut Seen) {
 
 fn independent(recording: &Recording) -> Seen {
     let mut seen = Seen::default();
-    let mut whole = |response: &Value, seen: &mut Seen| {
+    let whole = |response: &Value, seen: &mut Seen| {
         (seen.id, seen.model) = (string(&response["id"]), string(&response["model"]));
     };
     if !recording.stream {
