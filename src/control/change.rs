@@ -1,10 +1,11 @@
-//! What changes while serving: the configuration and the addresses of upstream hosts.
+//! What changes while serving: the configuration, the addresses of upstream hosts, credentials that expire.
 
 use std::path::PathBuf;
 
 use tokio::time::Instant;
 
 use super::core::{Core, FLUSH_WITHIN, Phase};
+use super::credentials::News;
 use super::export::Exporter;
 use super::reload::{Watch, needs_restart};
 use super::{Event, dns, systemd};
@@ -68,8 +69,10 @@ impl Core {
         self.mock.place(&mut snapshot).map_err(|error| vec![fault(format!("the simulated provider: {error}"))])?;
         self.replace_exporter(&snapshot)?;
         snapshot.epoch = self.snapshot.epoch + 1;
-        // Addresses go first: the requests that need them come after the snapshot.
+        // Addresses and credentials go first: the requests that need them come after the snapshot.
         self.push_addresses(loaded.answers);
+        let news = self.credentials.follow(&snapshot, &self.source, &self.sender);
+        self.push_credentials(news);
         self.store.set_retention(&snapshot.process.storage);
         self.admin_token.send_replace(snapshot.process.admin_token.clone());
         self.counters.config_reloads += 1;
@@ -146,6 +149,14 @@ impl Core {
             tracing::debug!(%host, ?addresses, "the host has new addresses");
             for link in &mut self.shards {
                 link.send(Down::Addresses { host: host.clone(), addresses: addresses.clone() });
+            }
+        }
+    }
+
+    pub fn push_credentials(&mut self, news: News) {
+        for (account, fetched) in news {
+            for link in &mut self.shards {
+                link.send(Down::Credential { account: account.clone(), fetched: Box::new(fetched.clone()) });
             }
         }
     }

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::admin::{Admin, Ask, Readiness, ShardReadiness};
 use super::collect::{Collect, Finished, Waiter};
+use super::credentials::Credentials;
 use super::export::{ControlCounters, Exporter, MetricsView, ProcessStats, ShardView, prometheus};
 use super::reload::{Source, Watch};
 use super::shards::{ShardLink, State};
@@ -62,6 +63,7 @@ pub struct Core {
     /// Something changed while a configuration was being loaded, or before the shards served.
     pub load_again: bool,
     pub names: dns::Table,
+    pub credentials: Credentials,
     pub resolving: bool,
     pub resolve_at: Instant,
     pub events: mpsc::Receiver<Event>,
@@ -104,6 +106,7 @@ impl Core {
             loading: false,
             load_again: false,
             names: dns::Table::new(&setup.addresses),
+            credentials: Credentials::default(),
             resolving: false,
             resolve_at: now + dns::EVERY,
             events,
@@ -118,6 +121,8 @@ impl Core {
         };
         core.plan_lookup(now);
         core.watch_files();
+        let news = core.credentials.follow(&core.snapshot, &core.source, &core.sender);
+        core.push_credentials(news);
         Ok(core)
     }
 
@@ -161,6 +166,10 @@ impl Core {
             Event::Signal(signal) => self.on_stop(signal),
             Event::Loaded(loaded) => self.on_loaded(loaded),
             Event::Resolved(answers) => self.on_resolved(answers),
+            Event::Credential { keeper, fetched } => {
+                let news = self.credentials.take(keeper, fetched);
+                self.push_credentials(news);
+            }
         }
     }
 

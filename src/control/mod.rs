@@ -1,5 +1,5 @@
 //! The control core: one thread, tokio current-thread, beside the shards. Owned here: the far ends of the rings, the
-//! process totals, reload, DNS, drain, the admin listener, and the store's thread.
+//! process totals, reload, DNS, credentials that expire, drain, the admin listener, and the store's thread.
 //!
 //! Called by `main`, once. Must never make a shard wait, and never be made to wait itself by disk, network or a reader
 //! of its numbers: what is slow runs in a task or on a thread and comes back as an [`Event`].
@@ -9,8 +9,10 @@ mod change;
 mod clock;
 mod collect;
 mod core;
+mod credentials;
 mod dns;
 pub mod export;
+mod fetch;
 pub mod log;
 mod mock;
 mod reload;
@@ -64,6 +66,11 @@ enum Event {
     FilesChanged,
     Loaded(Result<Box<change::Loaded>, Vec<ConfigError>>),
     Resolved(dns::Answers),
+    /// A source gave a credential that is new.
+    Credential {
+        keeper: u64,
+        fetched: crate::provider::Fetched,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

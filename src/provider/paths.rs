@@ -177,7 +177,7 @@ fn push_bedrock(face: Face, model: &str, stream: bool, out: &mut Vec<u8>) {
 }
 
 /// One path segment: everything but RFC 3986's unreserved characters is percent-encoded, once, in upper case.
-fn push_encoded(segment: &str, out: &mut Vec<u8>) {
+pub fn push_encoded(segment: &str, out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     for &byte in segment.as_bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
