@@ -1,5 +1,6 @@
 //! The core against shards played by the test: each holds a ring's far end and says and hears what a shard would.
 
+mod credentials;
 mod drain;
 mod reload;
 mod serve;

@@ -105,7 +105,8 @@ async fn the_first_source_of_aws_that_is_set_up_decides() {
     let authorization = write("authorization", "Bearer pod\n");
     let container = format!("{base}/container");
     // From the last to the first, each before those that are there already.
-    let steps: Vec<(Vec<(&str, &str)>, Fetched, Option<u64>)> = vec![
+    type Step<'a> = (Vec<(&'a str, &'a str)>, Fetched, Option<u64>);
+    let steps: Vec<Step<'_>> = vec![
         (vec![("AWS_EC2_METADATA_SERVICE_ENDPOINT", &base)], keys("ASIAINSTANCE", Some("t/+=")), Some(EXPIRES)),
         (
             vec![
