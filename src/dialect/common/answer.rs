@@ -148,6 +148,10 @@ impl Gather {
 
     fn grow(&mut self, choice: u32, kind: Kind, text: Text<'_>) {
         let Some(growing) = self.choice(choice) else { return };
+        // Chat sends an empty text beside each bit of thinking: it ends nothing.
+        if text.is_empty() {
+            return;
+        }
         if growing.kind != Some(kind) {
             growing.close();
             growing.kind = Some(kind);
