@@ -48,11 +48,12 @@ impl Call {
         matches!(serde_json::from_slice(&self.arguments), Ok(Value::Object(_)))
     }
 
-    /// Arguments must be an object here: what is none (an answer that was cut) is given as its text.
+    /// Arguments must be an object here: what is none (an answer that was cut) is given as its text. A model may have
+    /// broken the object into lines, which an event's data line cannot hold.
     pub fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.head);
-        if self.is_whole() {
-            out.extend_from_slice(self.arguments.trim_ascii());
+        if let Ok(object @ Value::Object(_)) = serde_json::from_slice(&self.arguments) {
+            out.extend_from_slice(object.to_string().as_bytes());
         } else if self.arguments.trim_ascii().is_empty() {
             out.extend_from_slice(b"{}");
         } else {
