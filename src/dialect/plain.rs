@@ -46,6 +46,11 @@ pub(super) fn body(body: &[u8], reading: &mut Reading) -> bool {
             b"meta" => {
                 reading.read_usage(&mut walk, CacheInput::Inside);
             }
+            // Titan's embeddings tell it among everything else.
+            b"inputTextTokenCount" => {
+                walk.skip();
+                reading.read_usage(&mut Walk::new(body), CacheInput::Inside);
+            }
             b"error" => {
                 reading.read_error(&mut walk);
             }

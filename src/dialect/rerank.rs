@@ -73,3 +73,70 @@ pub fn write_answer(request: &Value, model: &str, wire: Wire, body: &[u8], usage
     answer.insert("usage".into(), said.into());
     serde_json::to_vec(&answer).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::Reading;
+    use crate::meter::Family;
+    use crate::telemetry::Face;
+
+    fn write(body: Value) -> (Result<Value, Invalid>, Vec<String>) {
+        let mut lost = Lost::new(Face::Rerank);
+        let to = To { kind: "cohere", model: "rerank-v3.5" };
+        let written = write_request(&body, Wire::Cohere, &to, &mut lost);
+        (written, lost.fields().to_vec())
+    }
+
+    #[test]
+    fn a_request_is_carried_over_and_what_has_no_place_is_named() {
+        let (written, lost) = write(json!({
+            "model": "a/b", "query": "q", "documents": ["x", {"text": "y", "title": "t"}], "top_n": 1,
+            "return_documents": true, "max_chunks_per_doc": 10, "rank_fields": null,
+        }));
+        assert_eq!(
+            written.unwrap(),
+            json!({"model": "rerank-v3.5", "query": "q", "documents": ["x", "y"], "top_n": 1})
+        );
+        assert_eq!(lost, ["max_chunks_per_doc"]);
+    }
+
+    #[test]
+    fn a_request_of_another_shape_is_told_what_is_expected() {
+        for (body, field) in [
+            (json!([]), "body"),
+            (json!({"documents": ["x"]}), "query"),
+            (json!({"query": "q"}), "documents"),
+            (json!({"query": "q", "documents": []}), "documents"),
+            (json!({"query": "q", "documents": ["x", {"title": "t"}]}), "documents[1]"),
+            (json!({"query": "q", "documents": ["x"], "top_n": "1"}), "top_n"),
+            (json!({"query": "q", "documents": ["x"], "return_documents": 1}), "return_documents"),
+        ] {
+            assert_eq!(write(body.clone()).0.unwrap_err().field, field, "{body}");
+        }
+    }
+
+    #[test]
+    fn an_answer_comes_back_with_what_was_asked_for_and_its_search_units() {
+        let body = br#"{"id":"1","results":[{"index":1,"relevance_score":0.90},{"index":0,"relevance_score":0.1}],
+            "meta":{"api_version":{"version":"2"},"billed_units":{"search_units":3}}}"#;
+        let mut reading = Reading::new(Family::Unknown);
+        Wire::Plain.read_body(body, &mut reading);
+        assert_eq!(reading.usage.billed.map(|billed| billed.search_units), Some(3));
+        assert!(!reading.odd_usage && reading.terminated);
+        let request = json!({"query": "q", "documents": ["x", "y"], "return_documents": true});
+        let answer = write_answer(&request, "rerank-v3.5", Wire::Cohere, body, &reading.usage).unwrap();
+        let answer: Value = serde_json::from_slice(&answer).unwrap();
+        assert_eq!(answer["results"][0].to_string(), r#"{"index":1,"relevance_score":0.90,"document":{"text":"y"}}"#);
+        assert_eq!((&answer["model"], &answer["id"]), (&json!("rerank-v3.5"), &json!("1")));
+        assert_eq!(answer["usage"], json!({"search_units": 3, "total_tokens": 0}));
+        assert_eq!(answer["meta"]["billed_units"]["search_units"], 3);
+
+        let plain = json!({"query": "q", "documents": ["x", "y"]});
+        let answer = write_answer(&plain, "m", Wire::Cohere, body, &reading.usage).unwrap();
+        assert!(!String::from_utf8(answer).unwrap().contains("document\""));
+        for broken in [&b"{}"[..], b"[", br#"{"results":[{"index":9}]}"#] {
+            assert_eq!(write_answer(&request, "m", Wire::Cohere, broken, &reading.usage), None);
+        }
+    }
+}

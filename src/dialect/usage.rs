@@ -34,6 +34,7 @@ fn member(walk: &mut Walk<'_>, key: &[u8], counts: &mut Counts, odd: &mut bool) 
         b"totalTokens" => &mut counts.total,
         b"cacheReadInputTokens" => &mut counts.cache_read,
         b"cacheWriteInputTokens" => &mut counts.cache_write,
+        b"inputTextTokenCount" => &mut counts.input,
         b"cacheDetails" => return cache_details(walk, counts, odd),
         // Cohere.
         b"tokens" => return tokens(walk, counts, odd),

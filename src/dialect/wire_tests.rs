@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::{Mark, Reading, Wire};
+use super::{Frames, Mark, Reading, Wire};
 use crate::config::Api;
 use crate::meter::Family;
 use crate::provider::classify;
-use crate::sse::Scanner;
+use crate::sse::{Event, Scanner};
 use crate::telemetry::ErrorClass;
 
 struct Sample {
@@ -43,6 +43,8 @@ fn samples() -> Vec<Sample> {
             "responses" => Wire::Responses,
             "messages" => Wire::Messages,
             "generate" | "generate-array" => Wire::Gemini,
+            "converse" => Wire::Bedrock,
+            "chat2" => Wire::Cohere,
             "embeddings"
             | "rerank"
             | "count_tokens"
@@ -59,9 +61,11 @@ fn samples() -> Vec<Sample> {
             api: match wire {
                 Wire::Messages => Api::Anthropic,
                 Wire::Gemini => Api::Gemini,
+                Wire::Bedrock => Api::Bedrock,
+                Wire::Cohere => Api::Cohere,
                 _ => Api::OpenAi,
             },
-            stream: field("file").ends_with(".sse"),
+            stream: field("file").ends_with(".sse") || field("file").ends_with(".bin"),
             status: field("status").parse().unwrap(),
             finish: field("finish_raw").into(),
             expect: (!field("expect_norm").is_empty()).then(|| serde_json::from_str(field("expect_norm")).unwrap()),
@@ -73,25 +77,38 @@ fn samples() -> Vec<Sample> {
     samples
 }
 
+/// Every event of these bytes, cut into slices.
+fn events(sample: &Sample, bytes: &[u8], slice_len: usize, mut on_event: impl FnMut(Event<'_>)) {
+    if sample.wire == Wire::Bedrock {
+        let mut frames = Frames::default();
+        return bytes.chunks(slice_len).for_each(|slice| frames.feed(slice, &mut on_event).unwrap());
+    }
+    let mut scanner = Scanner::new(1 << 22);
+    bytes.chunks(slice_len).for_each(|slice| scanner.feed(slice, &mut on_event).unwrap());
+    scanner.finish(on_event);
+}
+
 fn read(sample: &Sample, bytes: &[u8], slice_len: usize) -> (Reading, Vec<Mark>) {
     let mut reading = Reading::new(Family::Unknown);
     let mut marks = Vec::new();
-    let mut scanner = Scanner::new(1 << 22);
-    for slice in bytes.chunks(slice_len) {
-        scanner.feed(slice, |event| marks.push(sample.wire.read_event(&event, &mut reading))).unwrap();
-    }
-    scanner.finish(|event| marks.push(sample.wire.read_event(&event, &mut reading)));
+    events(sample, bytes, slice_len, |event| marks.push(sample.wire.read_event(&event, &mut reading)));
     (reading, marks)
 }
 
 /// The numbers of `expect_norm`; billed ones where iterations are listed.
 fn check(sample: &Sample, reading: &Reading) {
     let Some(expect) = &sample.expect else { return };
-    let expected = |name: &str| {
-        let billed = expect.get(format!("billed_{name}")).or_else(|| expect.get(name));
-        billed.and_then(Value::as_u64)
-    };
     let usage = reading.usage;
+    let expected = |name: &str| {
+        let billed = expect.get(format!("billed_{name}")).filter(|_| sample.wire != Wire::Cohere);
+        billed.or_else(|| expect.get(name)).and_then(Value::as_u64)
+    };
+    if sample.wire == Wire::Cohere {
+        // It bills less than the tokens, since its template is free.
+        let billed = usage.billed.map(|billed| (Some(billed.input), Some(billed.output)));
+        let [input, output] = ["billed_in", "billed_out"].map(|name| expect.get(name).and_then(Value::as_u64));
+        assert_eq!(billed, Some((input, output)), "{}", sample.file);
+    }
     let out = expected("out").unwrap_or(0);
     for (name, wanted, got) in [
         ("in", expected("in").or(expected("total")), usage.input),
@@ -144,7 +161,9 @@ fn recorded_streams_end_with_their_terminator_and_their_finish_reason() {
         assert_eq!(marks.contains(&Mark::Error), reading.error.is_some(), "{}", sample.file);
         assert_eq!(reading.error.is_some(), sample.notes.to_lowercase().contains("error"), "{}", sample.file);
         let has = |text: &[u8]| memchr::memmem::find(&sample.bytes, text).is_some();
-        let nameless = has(b"\"id\":\"\"") || sample.wire == Wire::Gemini && !has(b"\"responseId\"");
+        let nameless = has(b"\"id\":\"\"")
+            || sample.wire == Wire::Gemini && !has(b"\"responseId\"")
+            || sample.wire == Wire::Bedrock;
         assert!(reading.response_id.is_some() || nameless || broken, "{}", sample.file);
         let content = marks.iter().filter(|mark| **mark == Mark::Content).count();
         assert!(content > 0 || reading.usage.output == 0 || sample.wire == Wire::Responses, "{}", sample.file);
@@ -158,17 +177,14 @@ fn recorded_streams_end_with_their_terminator_and_their_finish_reason() {
 fn a_recording_cut_at_any_event_does_not_look_complete() {
     for sample in samples().iter().filter(|sample| sample.stream) {
         let mut reading = Reading::new(Family::Unknown);
-        let mut scanner = Scanner::new(1 << 22);
         let (mut last_end, mut terminator) = (0, None);
-        scanner
-            .feed(&sample.bytes, |event| {
-                sample.wire.read_event(&event, &mut reading);
-                if reading.terminated && terminator.is_none() {
-                    terminator = Some((last_end, event.end));
-                }
-                last_end = event.end;
-            })
-            .unwrap();
+        events(sample, &sample.bytes, usize::MAX, |event| {
+            sample.wire.read_event(&event, &mut reading);
+            if reading.terminated && terminator.is_none() && event.end > last_end {
+                terminator = Some((last_end, event.end));
+            }
+            last_end = event.end;
+        });
         let Some((start, end)) = terminator else { continue };
         // Right before the terminator, and inside of it.
         let len = sample.bytes[start..end].trim_ascii_end().len() - 2;
@@ -180,13 +196,38 @@ fn a_recording_cut_at_any_event_does_not_look_complete() {
 }
 
 #[test]
+fn recorded_frames_end_at_the_last_and_are_refused_when_a_byte_is_wrong() {
+    for sample in samples().iter().filter(|sample| sample.stream && sample.wire == Wire::Bedrock) {
+        let mut ends = Vec::new();
+        events(sample, &sample.bytes, usize::MAX, |event| ends.push(event.end));
+        assert_eq!(ends.pop(), Some(sample.bytes.len()), "{}", sample.file);
+        for end in ends {
+            assert!(!read(sample, &sample.bytes[..end], 4096).0.terminated, "{} cut at {end}", sample.file);
+        }
+        for at in (0..sample.bytes.len()).step_by(17) {
+            let mut broken = sample.bytes.clone();
+            broken[at] ^= 0x10;
+            let mut reading = Reading::new(Family::Unknown);
+            let result = Frames::default().feed(&broken, |event| {
+                sample.wire.read_event(&event, &mut reading);
+            });
+            assert!(result.is_err() && !reading.terminated, "{} byte {at}", sample.file);
+        }
+    }
+}
+
+#[test]
 fn recorded_errors_are_classified() {
     use ErrorClass::*;
     for sample in samples().iter().filter(|sample| sample.status >= 400) {
         let class = classify(sample.api, sample.status, &sample.bytes);
         let expected = match sample.file.as_str() {
-            "openai/responses-json-13.json" | "openai/responses-json-7.json" => NotFound,
+            "openai/responses-json-13.json" | "openai/responses-json-7.json" | "bedrock/converse-json-15.json" => {
+                NotFound
+            }
             "gemini/generate-json-13.json" | "vertex/generate-json-13.json" | "vertex/generate-json-16.json" => Auth,
+            // A place that is not served.
+            "vertex/generate-json-24.json" | "vertex/generate-json-36.json" => Permission,
             _ => match sample.status {
                 400 => BadRequest,
                 401 => Auth,
