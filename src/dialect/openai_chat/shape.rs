@@ -1,0 +1,114 @@
+//! What the answers of chat completions and of completions are written with alike, whole or streamed.
+
+use std::io::Write;
+
+use super::answer_in::{Bits, bit};
+use crate::dialect::About;
+use crate::dialect::common::{Finish, Text};
+use crate::json::escape_into;
+use crate::meter::Usage;
+
+pub(super) const DONE: &[u8] = b"data: [DONE]\n\n";
+
+pub(super) fn number(value: u64, out: &mut Vec<u8>) {
+    // A Vec takes whatever is written to it.
+    let _ = write!(out, "{value}");
+}
+
+/// `"text"`.
+pub(super) fn quoted(text: &str, out: &mut Vec<u8>) {
+    out.push(b'"');
+    escape_into(text, out);
+    out.push(b'"');
+}
+
+/// `{"id":...,"object":...,"created":...,"model":...,`: what every chunk and body begins with.
+pub(super) fn head(prefix: &str, object: &str, about: &About, model: &str, out: &mut Vec<u8>) {
+    let _ = write!(out, "{{\"id\":\"{prefix}{}\",\"object\":\"{object}\",\"created\":", about.id);
+    number(about.created_unix_s, out);
+    out.extend_from_slice(b",\"model\":");
+    quoted(model, out);
+    out.push(b',');
+}
+
+/// The provider's name of the model where it says one.
+pub(super) fn model<'a>(said: &'a str, about: &'a About) -> &'a str {
+    if said.is_empty() { &about.model } else { said }
+}
+
+/// `"usage":{...}`, the prompt with what was cached of it, as OpenAI counts.
+pub(super) fn usage(usage: &Usage, out: &mut Vec<u8>) {
+    let mut count = |name: &str, value: u64| {
+        out.extend_from_slice(name.as_bytes());
+        number(value, out);
+    };
+    count("\"usage\":{\"prompt_tokens\":", usage.input);
+    count(",\"completion_tokens\":", usage.output);
+    count(",\"total_tokens\":", usage.input.saturating_add(usage.output));
+    count(",\"prompt_tokens_details\":{\"cached_tokens\":", usage.cache_read);
+    if usage.cache_write_total() > 0 {
+        count(",\"cache_write_tokens\":", usage.cache_write_total());
+    }
+    count(",\"audio_tokens\":", usage.audio_input);
+    count("},\"completion_tokens_details\":{\"reasoning_tokens\":", usage.reasoning);
+    count(",\"audio_tokens\":", usage.audio_output);
+    out.extend_from_slice(b"}}");
+}
+
+/// Of a choice that did or did not decline in so many words: OpenAI then says `stop`. `error` is OpenRouter's word,
+/// OpenAI has none.
+pub(super) fn finish_word(reason: Finish, refused: bool) -> &'static str {
+    match reason {
+        Finish::Stop | Finish::StopSequence | Finish::Pause => "stop",
+        Finish::Length => "length",
+        Finish::ToolCalls => "tool_calls",
+        Finish::ContentFilter if refused => "stop",
+        Finish::ContentFilter => "content_filter",
+        Finish::Error => "error",
+    }
+}
+
+/// `"finish_reason":...`, and the provider's own word where it is another (OpenRouter's `native_finish_reason`).
+pub(super) fn finish(reason: Finish, refused: bool, said: Text<'_>, out: &mut Vec<u8>) {
+    let word = finish_word(reason, refused);
+    let _ = write!(out, "\"finish_reason\":\"{word}\"");
+    if !said.is_empty() && said.decode() != word {
+        out.extend_from_slice(b",\"native_finish_reason\":\"");
+        said.push_escaped(out);
+        out.push(b'"');
+    }
+}
+
+/// For a call that its provider gave no id: alike each time it is made, unlike any other of this or another answer.
+/// At most 35 characters, as OpenAI takes no more than 40 back.
+pub(super) fn call_id(about_id: &str, choice: u32, index: u32, out: &mut Vec<u8>) {
+    const DIGITS_MAX: usize = 24;
+    let digits = about_id.get(about_id.len().saturating_sub(DIGITS_MAX)..).unwrap_or_default();
+    let _ = write!(out, "call_{digits}{choice:02x}{index:04x}");
+}
+
+/// A set of choices.
+#[derive(Default)]
+pub(super) struct Choices(Bits);
+
+impl Choices {
+    /// True when the choice was not in the set.
+    pub fn add(&mut self, choice: u32) -> bool {
+        let new = !self.has(choice);
+        self.0 |= bit(choice).unwrap_or_default();
+        new
+    }
+
+    pub fn has(&self, choice: u32) -> bool {
+        self.0 & bit(choice).unwrap_or_default() != 0
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0 == 0
+    }
+
+    pub fn each(&self) -> impl Iterator<Item = u32> + use<> {
+        let bits = self.0;
+        (0..Bits::BITS).filter(move |choice| bits >> choice & 1 == 1)
+    }
+}
