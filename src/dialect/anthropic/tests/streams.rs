@@ -284,3 +284,48 @@ proptest! {
         prop_assert_eq!(got, wanted, "{}", stream);
     }
 }
+
+#[test]
+fn a_whole_answer_shows_what_a_stream_shows() {
+    let call = |arguments: &str, signature: Option<&str>| {
+        let (id, name, signature) = (String::new(), "f".to_owned(), signature.map(str::to_owned));
+        AnswerPart::Call(AnswerCall { id, name, arguments: arguments.into(), signature })
+    };
+    let parts = vec![
+        AnswerPart::Reasoning { text: "not shown".into(), signature: None },
+        AnswerPart::Redacted("EtgB".into()),
+        AnswerPart::Text("a\"\n".into()),
+        call("{\"x\":1.50}", None),
+        call("{\"x\":", Some("c2ln")),
+    ];
+    let choice = Choice { parts, finish: Some(Finish::ToolCalls), ..Choice::default() };
+    let answer = Answer { id: "chatcmpl-1".into(), choices: vec![choice], ..Answer::default() };
+    let request = Request {
+        reasoning: Some(ReasoningAsk { show: Some(false), ..ReasoningAsk::default() }),
+        ..Request::default()
+    };
+    let mut out = Vec::new();
+    super::super::write_answer(
+        &request,
+        &about(),
+        &answer,
+        &Usage { input: 3, output: 4, ..Usage::default() },
+        &mut out,
+    );
+    // Numbers as they were spelled.
+    let input: Value = serde_json::from_str("{\"x\":1.50}").unwrap();
+    let cut = super::super::ids::with_signature("toolu_0123456789abcdef01", "c2ln");
+    assert_eq!(
+        serde_json::from_slice::<Value>(&out).unwrap(),
+        json!({
+            "id": "msg_0123456789abcdef", "type": "message", "role": "assistant", "model": "asked-model",
+            "content": [
+                {"type": "redacted_thinking", "data": "EtgB"},
+                {"type": "text", "text": "a\"\n"},
+                {"type": "tool_use", "id": "toolu_0123456789abcdef00", "name": "f", "input": input},
+                {"type": "tool_use", "id": cut, "name": "f", "input": {"_raw": "{\"x\":"}}],
+            "stop_reason": "tool_use", "stop_sequence": null,
+            "usage": {"input_tokens": 3, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0, "output_tokens": 4}
+        })
+    );
+}
