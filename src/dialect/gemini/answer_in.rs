@@ -142,7 +142,7 @@ impl Candidate {
         if let Some(call) = call {
             return self.call(choice, call, signature, emit);
         }
-        let piece = (!text.is_empty()).then(|| match thought {
+        let piece = (!text.is_empty()).then_some(match thought {
             true => Piece::Reasoning { choice, text: Text::Escaped(text) },
             false => Piece::Text { choice, text: Text::Escaped(text) },
         });
