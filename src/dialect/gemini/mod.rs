@@ -18,6 +18,8 @@ mod path;
 mod request_in;
 mod request_out;
 #[cfg(test)]
+mod request_out_tests;
+#[cfg(test)]
 mod request_tests;
 mod schema;
 mod usage;
