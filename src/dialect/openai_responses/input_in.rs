@@ -130,7 +130,11 @@ fn part(part: &Object, place: &str, lost: &mut Lost) -> Result<Option<Part>, Inv
             let place = format!("{place}.input_audio");
             let audio = object(member(part, "input_audio").unwrap_or(&Value::Null), &place)?;
             let source = Source::Base64(needed(audio, "data", &place)?.to_owned());
-            Part::Audio(media((source, format!("audio/{}", needed(audio, "format", &place)?)), None, None))
+            let media_type = match needed(audio, "format", &place)? {
+                "mp3" => "audio/mpeg".to_owned(),
+                format => format!("audio/{format}"),
+            };
+            Part::Audio(media((source, media_type), None, None))
         }
         other => {
             lost.named(format!("input[].content[] of type {}", short(other)));

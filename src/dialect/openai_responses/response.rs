@@ -114,10 +114,9 @@ fn write_usage(usage: &Usage, out: &mut Vec<u8>) {
         return out.extend_from_slice(b"null");
     }
     let Usage { input, cache_read, output, reasoning, .. } = usage;
+    let cache_write = usage.cache_write_total();
     push(out, format_args!("{{\"input_tokens\":{input},\"input_tokens_details\":{{\"cached_tokens\":{cache_read}"));
-    if usage.cache_write_total() > 0 {
-        push(out, format_args!(",\"cache_write_tokens\":{}", usage.cache_write_total()));
-    }
+    push(out, format_args!(",\"cache_write_tokens\":{cache_write}"));
     push(
         out,
         format_args!(

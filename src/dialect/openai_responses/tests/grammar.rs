@@ -65,6 +65,7 @@ pub(super) fn response(response: &Value) {
     let usage = &response["usage"];
     if !usage.is_null() {
         assert!(usage["input_tokens_details"]["cached_tokens"].is_u64(), "{usage}");
+        assert!(usage["input_tokens_details"]["cache_write_tokens"].is_u64(), "{usage}");
         assert!(usage["output_tokens_details"]["reasoning_tokens"].is_u64(), "{usage}");
         let sum = usage["input_tokens"].as_u64().unwrap() + usage["output_tokens"].as_u64().unwrap();
         assert_eq!(usage["total_tokens"], sum);

@@ -54,7 +54,7 @@ fn a_text_is_the_events_that_the_api_documents() {
     assert_eq!((&response["model"], &response["status"]), (&json!("claude"), &json!("completed")));
     assert_eq!(
         response["usage"],
-        json!({"input_tokens": 11, "input_tokens_details": {"cached_tokens": 3}, "output_tokens": 7,
+        json!({"input_tokens": 11, "input_tokens_details": {"cached_tokens": 3, "cache_write_tokens": 0}, "output_tokens": 7,
                "output_tokens_details": {"reasoning_tokens": 2}, "total_tokens": 18})
     );
     assert_eq!(events[0]["response"]["usage"], Value::Null);
