@@ -135,7 +135,7 @@ fn string_member<'a>(object: &'a [u8], name: &[u8]) -> &'a [u8] {
     b""
 }
 
-/// Both shapes: `{"type":"error","message":…}` and `{"type":"error","error":{"message":…}}`.
+/// Both shapes: `{"type":"error","message":_}` and `{"type":"error","error":{"message":_}}`.
 pub(super) fn error_message(data: &[u8]) -> &[u8] {
     let mut walk = Walk::new(data);
     let mut message = string_member(data, b"message");
