@@ -226,6 +226,13 @@ fn no_fault_holds_a_secret() {
         "type: provider-account/openai\nname: a\nauth_data: {type: api-key, api_key: \"${env:swordfish-1}\"}",
         "type: provider-account/openai\nname: a\nauth_data: {type: api-key, api_key: \"${env:LINES}\"}",
         "type: provider-account/openai\nname: a\nauth_data: {type: api-key, api_key: \"${env:UMLAUT}\"}",
+        "type: provider-account/azure-openai\nname: a\nazure_endpoint: swordfish\napi_version: \"sword fish\"\nauth_data: {type: api-key, api_key: swordfish}",
+        "type: provider-account/aws-bedrock\nname: a\nregion: \"swordfish!\"\non_unsupported: swordfish\n\
+         auth_data: {type: access-key, access_key_id: \"swordfish!\", secret_access_key: swordfish, session_token: swordfish}",
+        "type: provider-account/google-vertex\nname: a\nproject: \"sword fish swordfish\"\nlocation: \"swordfish!\"\n\
+         auth_data: {type: service-account, credentials_json: swordfish}",
+        "type: provider-account/google-vertex\nname: a\nproject: p\nlocation: global\n\
+         auth_data: {type: service-account, credentials_json: \"${env:LINES}\"}",
         "type: virtual-account\nname: a\ntokens: [swordfish, {id: k, sha256: swordfish}, {id: l, value: swordfish}]\n\
          permissions: [swordfish, {resource_fqn: swordfish}]\nmetadata: swordfish\nteams: [\"sword fish\"]",
     ];
@@ -314,8 +321,12 @@ proptest! {
         key in prop::sample::select(vec![
             "listen", "tls", "admin", "admin_token", "shards", "auth", "storage", "telemetry", "limits", "log", "base_url",
             "auth_data", "headers", "integrations", "tls_settings", "tokens", "permissions", "metadata", "teams", "name",
+            "region", "project", "location", "azure_endpoint", "api_version", "on_unsupported", "responses_api",
         ]),
-        kind in prop::sample::select(vec!["sluice", "provider-account/openai", "virtual-account"]),
+        kind in prop::sample::select(vec![
+            "sluice", "provider-account/openai", "provider-account/azure-openai", "provider-account/aws-bedrock",
+            "provider-account/google-vertex", "virtual-account",
+        ]),
         value in yamlish(),
     ) {
         let _ = load_text(&format!("type: {kind}\nname: a\n{key}: {value}\n"), &[("A", "x")]);
