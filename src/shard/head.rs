@@ -8,6 +8,7 @@ use crate::config::{Account, Api, Paths, Secret};
 use crate::dialect::Wire;
 use crate::http1::{Field, Name, forward_fields, push_field};
 use crate::policy::spoken::Spoken;
+use crate::provider::key_field;
 use crate::provider::paths::push_target;
 use crate::telemetry::{Face, Target};
 
@@ -144,14 +145,11 @@ fn push_proof(account: &Account, proof: &Proof, has_version: bool, out: &mut Vec
     }
 }
 
-/// Where each API wants its key.
 fn push_key(account: &Account, key: &Secret, out: &mut Vec<u8>) {
-    let name = match (account.api, &account.paths) {
-        (Api::Anthropic, _) => "x-api-key",
-        (Api::Gemini, _) => "x-goog-api-key",
-        (_, Paths::AzureDeployments { .. } | Paths::AzureV1 { .. }) => "api-key",
-        _ => return push_bearer(key, out),
-    };
+    let name = key_field(account.api, &account.paths);
+    if name == "authorization" {
+        return push_bearer(key, out);
+    }
     push_field(out, name, key.expose().as_bytes());
 }
 

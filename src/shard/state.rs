@@ -16,6 +16,7 @@ use super::watch::Watch;
 use crate::config::Snapshot;
 use crate::mesh::{Load, LogLevel, LogLine, Up};
 use crate::provider::Fetched;
+use crate::provider::paths::check_model;
 use crate::telemetry::totals::{ShardCounters, Totals};
 use crate::telemetry::{Principal, Record, RequestId, Target};
 
@@ -114,13 +115,14 @@ impl Shard {
         add(&mut self.totals.borrow_mut().counters);
     }
 
-    /// The labels of a model name that is passed on as it came.
+    /// The labels of a model name that is passed on as it came; `None` where the account has no place for it.
     pub fn passed_on(&self, snapshot: &Snapshot, account_index: usize, model: &str) -> Option<Arc<Target>> {
         let account = snapshot.accounts.get(account_index)?;
         let mut cache = self.passed_on.borrow_mut();
         if let Some(target) = cache.get(&(account_index, model) as &dyn PassedOnKey) {
             return Some(target.clone());
         }
+        check_model(&account.paths, model).ok()?;
         if cache.len() >= PASSED_ON_MAX {
             cache.clear();
         }

@@ -46,7 +46,7 @@ impl Keep {
             Ok(Fresh { fetched, expires_unix_s }) => {
                 self.failures = 0;
                 if self.fault.take().is_some() {
-                    tracing::info!(source, "the credentials are there again");
+                    tracing::info!(source, "fresh credentials");
                 }
                 let new = self.told.as_ref() != Some(&fetched);
                 let tell = new.then(|| self.told.insert(fetched).clone());
