@@ -4,17 +4,29 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::auth::{self, Auth};
+use super::cost::{self, Cost};
 use super::endpoint::{self, Endpoint};
 use super::error::one_of;
 use super::kinds::Kind;
 use super::read::{NAME, Reader, is_name};
 use super::snapshot::{Account, Api, Credential, OnUnsupported};
 use super::tree::Node;
+use crate::meter::Pricing;
+use crate::meter::pricing::PriceList;
 use crate::provider::{key_field, paths};
 use crate::tls::config::ClientConfigs;
 
-const KEYS: [&str; 8] =
-    ["type", "name", "base_url", "auth_data", "headers", "integrations", "tls_settings", "on_unsupported"];
+const KEYS: [&str; 9] = [
+    "type",
+    "name",
+    "base_url",
+    "auth_data",
+    "headers",
+    "integrations",
+    "tls_settings",
+    "on_unsupported",
+    "discount_percent",
+];
 
 /// Fields that Sluice writes itself, on every request it sends; that of the key beside them.
 const OWNED_HEADERS: [&str; 13] = [
@@ -77,6 +89,7 @@ pub(super) fn read(
         model_types: HashMap::new(),
         pass_any_model: fields.get("integrations").is_none(),
         ask_usage,
+        prices: PriceList { table: reader.prices.clone(), discount: cost::discount(reader, fields) },
     };
     match auth {
         Some(Auth::Credential(credential)) => account.credential = credential,
@@ -120,17 +133,7 @@ fn integration(reader: &mut Reader<'_>, node: &Node, kind: &Kind, account: &mut 
     let model_id = reader.parsed(fields, "model_id", what, |text| is_model(text).then(|| text.to_owned()));
     let is_type = |text: &str| MODEL_TYPE.split('`').skip(1).step_by(2).any(|known| known == text);
     let types = reader.names(fields, "model_types", MODEL_TYPE, is_type);
-    if let Some(cost) = reader.map(fields, "cost", &["metric", "value"]) {
-        reader.need(cost, "cost", &["metric"]);
-        let what = "`public_cost`, the only metric served by this version";
-        reader.parsed(cost, "metric", what, |text| (text == "public_cost").then_some(()));
-        if cost.get("value").is_some() {
-            reader.fault(
-                cost.line_of("value"),
-                "`value` is not served by this version; expected `{metric: public_cost}`",
-            );
-        }
-    }
+    let cost = cost::read(reader, fields);
     let Some(name) = name else { return };
     if account.models.contains_key(&name) {
         reader.fault(fields.line_of("name"), format!("an integration named `{name}` is already in this account"));
@@ -141,11 +144,16 @@ fn integration(reader: &mut Reader<'_>, node: &Node, kind: &Kind, account: &mut 
         reader.fault(fields.line_of(key), format!("`{key}`: {why}"));
         return;
     }
-    let target = Arc::new(account.target(&name, &model_id));
+    let mut target = account.target(&name, &model_id);
+    target.pricing = match cost {
+        None => None,
+        Some(Cost::Public) => account.public_price(&model_id),
+        Some(Cost::Private(cost)) => Some(Arc::new(Pricing::private(cost))),
+    };
     if !types.is_empty() {
         account.model_types.insert(name.clone(), types);
     }
-    account.models.insert(name, target);
+    account.models.insert(name, Arc::new(target));
 }
 
 fn is_model(text: &str) -> bool {

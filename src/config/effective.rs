@@ -8,6 +8,7 @@ use super::snapshot::{
     Account, Api, Auth, Credential, CredentialSource, OnUnsupported, OtlpProtocol, OtlpTarget, Paths, Process, Secret,
     Shards, Snapshot, Telemetry,
 };
+use crate::meter::pricing::Ratio;
 
 /// YAML of the shape that is read, but for secrets (`***`) and for `otlp`, which shows what document and environment
 /// together come to for each signal.
@@ -136,6 +137,9 @@ fn provider_account(out: &mut String, account: &Account) -> std::fmt::Result {
         OnUnsupported::Drop => "drop",
     };
     writeln!(out, "on_unsupported: {on_unsupported}")?;
+    if account.prices.discount != Ratio::ONE {
+        writeln!(out, "discount_percent: {}", account.prices.discount.shown_discount())?;
+    }
     integrations(out, account)
 }
 
@@ -201,6 +205,9 @@ fn integrations(out: &mut String, account: &Account) -> std::fmt::Result {
         write!(out, "model_id: {}", quoted(&target.model_id))?;
         if let Some(types) = account.model_types.get(name) {
             write!(out, ", model_types: [{}]", types.join(", "))?;
+        }
+        if let Some(pricing) = &target.pricing {
+            write!(out, ", cost: {}", pricing.shown())?;
         }
         writeln!(out, "}}")?;
     }

@@ -3,6 +3,7 @@
 
 mod account;
 mod auth;
+mod cost;
 mod effective;
 mod endpoint;
 mod env;

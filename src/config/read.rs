@@ -4,11 +4,13 @@
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::env::Env;
 use super::error::{ConfigError, did_you_mean, one_of};
 use super::tree::{Entry, Node, Value};
 use super::url::{self, Url};
+use crate::meter::pricing::Table;
 
 pub(super) struct Reader<'e> {
     pub env: &'e Env,
@@ -16,6 +18,8 @@ pub(super) struct Reader<'e> {
     pub errors: Vec<(usize, ConfigError)>,
     /// Every file the configuration depends on besides the YAML itself.
     pub files: Vec<PathBuf>,
+    /// The table of list prices: the one in the binary, or that of the process document.
+    pub prices: Arc<Table>,
     source: usize,
     file: String,
     folder: PathBuf,
@@ -45,7 +49,8 @@ impl<'n> Fields<'n> {
 
 impl<'e> Reader<'e> {
     pub fn new(env: &'e Env) -> Self {
-        Self { env, errors: Vec::new(), files: Vec::new(), source: 0, file: String::new(), folder: PathBuf::new() }
+        let (errors, files, prices) = (Vec::new(), Vec::new(), Table::embedded());
+        Self { env, errors, files, prices, source: 0, file: String::new(), folder: PathBuf::new() }
     }
 
     /// What follows is read from this source. `folder` is where its relative paths start.

@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::meter::Learned;
+use crate::meter::pricing::PriceList;
+use crate::meter::{Learned, Pricing};
 use crate::telemetry::{Principal, Target};
 
 #[derive(Clone)]
@@ -294,6 +295,8 @@ pub struct Account {
     pub pass_any_model: bool,
     /// Whether `stream_options.include_usage` may be added (chat completions and completions).
     pub ask_usage: bool,
+    /// What its models cost where public prices hold.
+    pub prices: PriceList,
 }
 
 impl Account {
@@ -305,7 +308,8 @@ impl Account {
         }
     }
 
-    /// The labels of one of its models, called `model` here and `model_id` by the provider.
+    /// The labels of one of its models, called `model` here and `model_id` by the provider. Names that are passed on
+    /// have public prices; an integration says what it costs.
     pub fn target(&self, model: &str, model_id: &str) -> Target {
         Target {
             account: self.name.as_str().into(),
@@ -315,9 +319,15 @@ impl Account {
             provider: self.provider.as_str().into(),
             host: self.upstream.host.as_str().into(),
             port: self.upstream.port,
-            pricing: None,
+            pricing: if self.pass_any_model { self.public_price(model_id) } else { None },
             learned: Learned::default(),
         }
+    }
+
+    /// The list price of a model, as the provider calls it.
+    pub fn public_price(&self, model_id: &str) -> Option<Arc<Pricing>> {
+        let (kind, host) = (self.kind, self.upstream.host.as_str());
+        self.prices.pricing(kind, host, self.region.as_deref(), model_id).map(Arc::new)
     }
 }
 

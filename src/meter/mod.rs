@@ -4,7 +4,7 @@ mod delivered;
 mod estimate;
 mod fold;
 mod learned;
-mod pricing;
+pub mod pricing;
 #[cfg(test)]
 mod tests;
 mod tokenizer;
@@ -14,6 +14,6 @@ pub use delivered::Delivered;
 pub use estimate::{estimate_tokens, estimate_tokens_of_bytes};
 pub use fold::{CacheInput, Counts, Fold};
 pub use learned::Learned;
-pub use pricing::Pricing;
+pub use pricing::{Charge, CostSource, Pricing, PrivateCost};
 pub use tokenizer::{Family, family, load_tokenizers, tokenizers_loaded};
 pub use usage::{Billed, Geo, Modifiers, Tier, Usage, UsageSource};

@@ -38,6 +38,7 @@ pub struct Usage {
     pub output: u64,
     pub reasoning: u64,
     pub audio_input: u64,
+    pub image_input: u64,
     pub audio_output: u64,
     pub image_output: u64,
     /// Calls of the provider's own web search, billed one by one.

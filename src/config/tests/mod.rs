@@ -1,6 +1,7 @@
 //! What is accepted, what is refused and how it is said.
 
 mod accepted;
+mod cost;
 mod files;
 mod providers;
 mod refused;

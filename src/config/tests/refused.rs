@@ -98,7 +98,7 @@ fn faults_say_where_what_and_what_was_expected() {
         ),
         (
             openai("base_url: http://h\nintegrations:\n  - {name: m, cost: {metric: per_1000_tokens}}"),
-            "test.yaml:5: `metric`: expected `public_cost`, the only metric served by this version",
+            "test.yaml:5: a `cost` of this metric lacks its key `value`",
         ),
         (
             openai("base_url: http://h\nintegrations:\n  - {name: m}\n  - {name: m}"),
