@@ -3,6 +3,7 @@
 mod check;
 mod cores;
 mod listen;
+mod prices;
 mod serve;
 
 use std::path::PathBuf;
@@ -26,6 +27,9 @@ enum Command {
     Serve(ConfigArgs),
     /// Print the effective configuration, or everything that is wrong with it
     Check(ConfigArgs),
+    /// Show the table of list prices, or renew it from a public list
+    #[command(subcommand)]
+    Prices(prices::Prices),
     /// Put load on a server and measure it
     Load(loadtest::load::Args),
     /// Run the simulated provider as a server
@@ -45,6 +49,7 @@ impl Cli {
         match self.command.unwrap_or(Command::Serve(self.serve)) {
             Command::Serve(args) => serve::run(args.config),
             Command::Check(args) => check::run(args.config),
+            Command::Prices(command) => prices::run(command),
             Command::Load(args) => ExitCode::from(loadtest::load::run(args).clamp(0, 255) as u8),
             Command::Mock(args) => exit("mock", loadtest::mock::run(args)),
         }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::limits::shown_limits;
+use super::prices::PriceSettings;
 use super::read::shown_bytes;
 use super::snapshot::{
     Account, Api, Auth, Credential, CredentialSource, OnUnsupported, OtlpProtocol, OtlpTarget, Paths, Process, Secret,
@@ -44,6 +45,7 @@ fn sluice(out: &mut String, snapshot: &Snapshot) -> std::fmt::Result {
     writeln!(out, "auth: {}", if process.auth == Auth::None { "none" } else { "required" })?;
     storage_and_log(out, process)?;
     telemetry(out, &process.telemetry)?;
+    prices(out, &process.prices)?;
     writeln!(out, "limits:")?;
     for (key, value) in shown_limits(&snapshot.limits) {
         writeln!(out, "  {key}: {value}")?;
@@ -65,6 +67,16 @@ fn storage_and_log(out: &mut String, process: &Process) -> std::fmt::Result {
         Some(false) => "text",
     };
     writeln!(out, "log: {{format: {format}, access: {}}}", process.log.access)
+}
+
+fn prices(out: &mut String, prices: &PriceSettings) -> std::fmt::Result {
+    let Some(table) = &prices.table else { return writeln!(out, "# prices: the table in the binary") };
+    write!(out, "prices: {{table: {}", quoted(&table.to_string_lossy()))?;
+    if let Some(refresh) = &prices.refresh {
+        let hours = refresh.every.as_secs() / 3600;
+        write!(out, ", refresh: {{from: {}, every_hours: {hours}}}", quoted(&refresh.from.to_string()))?;
+    }
+    writeln!(out, "}}")
 }
 
 fn telemetry(out: &mut String, telemetry: &Telemetry) -> std::fmt::Result {

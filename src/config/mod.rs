@@ -12,6 +12,7 @@ mod identity;
 mod kinds;
 mod limits;
 mod otlp;
+mod prices;
 mod process;
 mod read;
 mod secret;
@@ -26,6 +27,7 @@ use std::path::{Path, PathBuf};
 pub use effective::print_effective;
 pub use env::Env;
 pub use error::ConfigError;
+pub use prices::{ListOrigin, PriceRefresh, PriceSettings};
 pub use snapshot::*;
 
 use crate::tls::config::ClientConfigs;

@@ -3,13 +3,14 @@
 use std::net::SocketAddr;
 
 use super::limits;
+use super::prices::{self, PriceSettings};
 use super::read::{Fields, NAME, Reader, is_name};
 use super::snapshot::{Auth, Limits, Log, Process, Shards, Storage};
 use super::telemetry;
 use super::tree::{Node, Value};
 use crate::tls;
 
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "type",
     "name",
     "listen",
@@ -20,6 +21,7 @@ const KEYS: [&str; 12] = [
     "auth",
     "storage",
     "telemetry",
+    "prices",
     "limits",
     "log",
 ];
@@ -61,6 +63,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: Option<&Node>) -> (Process, Li
     process.shards = shards.unwrap_or(process.shards);
     auth(reader, fields, &mut process);
     storage(reader, fields, &mut process);
+    process.prices = prices::read(reader, fields);
     if let Some(log) = reader.map(fields, "log", &["format", "access"]) {
         let formats = [("auto", None), ("json", Some(true)), ("text", Some(false))];
         process.log.json = reader.choice(log, "format", &formats).unwrap_or(None);
@@ -82,6 +85,7 @@ fn defaults(telemetry: super::Telemetry) -> Process {
         auth: Auth::Required,
         storage: Storage { dir: None, retention_days: 30, max_bytes: 10 << 30 },
         telemetry,
+        prices: PriceSettings::default(),
         log: Log { json: None, access: false },
     }
 }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::prices::PriceSettings;
 use crate::meter::pricing::PriceList;
 use crate::meter::{Learned, Pricing};
 use crate::telemetry::{Principal, Target};
@@ -59,6 +60,7 @@ pub struct Process {
     pub auth: Auth,
     pub storage: Storage,
     pub telemetry: Telemetry,
+    pub prices: PriceSettings,
     pub log: Log,
 }
 

@@ -81,6 +81,7 @@ impl Core {
         self.snapshot = snapshot;
         self.watch_files();
         self.plan_lookup(Instant::now());
+        self.prices.plan(&self.snapshot.process.prices, Instant::now());
         Ok(())
     }
 

@@ -12,6 +12,7 @@ use super::admin::{Admin, Ask, Readiness, ShardReadiness};
 use super::collect::{Collect, Finished, Waiter};
 use super::credentials::Credentials;
 use super::export::{ControlCounters, Exporter, MetricsView, ProcessStats, ShardView, prometheus};
+use super::prices::Schedule;
 use super::reload::{Source, Watch};
 use super::shards::{ShardLink, State};
 use super::store::{Rows, Store};
@@ -68,6 +69,7 @@ pub struct Core {
     pub resolve_at: Instant,
     pub events: mpsc::Receiver<Event>,
     pub sender: mpsc::Sender<Event>,
+    pub prices: Schedule,
     pub admin_token: watch::Sender<Option<Secret>>,
     push_at: Instant,
     heartbeat: Option<(Duration, Instant)>,
@@ -111,6 +113,7 @@ impl Core {
             resolve_at: now + dns::EVERY,
             events,
             sender,
+            prices: Schedule::default(),
             admin_token,
             push_at: now + Duration::from_millis(telemetry.metric_interval_ms),
             heartbeat: systemd::heartbeat_every().map(|every| (every, now + every)),
@@ -123,6 +126,7 @@ impl Core {
         core.watch_files();
         let news = core.credentials.follow(&core.snapshot, &core.source, &core.sender);
         core.push_credentials(news);
+        core.prices.plan(&core.snapshot.process.prices, now);
         Ok(core)
     }
 
@@ -170,6 +174,7 @@ impl Core {
                 let news = self.credentials.take(keeper, fetched);
                 self.push_credentials(news);
             }
+            Event::PricesRenewed(renewed) => self.on_prices_renewed(renewed),
         }
     }
 
@@ -225,6 +230,7 @@ impl Core {
         if now >= self.resolve_at {
             self.resolve();
         }
+        self.renew_prices_when_due(now);
         let alive: Vec<bool> = self.shards.iter().map(|link| !link.state.is_over()).collect();
         if let Some(sequence) = self.collect.begin(now, alive.into_iter()) {
             self.shards.iter_mut().for_each(|link| link.send(Down::Collect { sequence }));

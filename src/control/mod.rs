@@ -15,6 +15,7 @@ pub mod export;
 mod fetch;
 pub mod log;
 mod mock;
+pub mod prices;
 mod reload;
 mod shards;
 mod store;
@@ -71,6 +72,7 @@ enum Event {
         keeper: u64,
         fetched: crate::provider::Fetched,
     },
+    PricesRenewed(Result<prices::Renewed, String>),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

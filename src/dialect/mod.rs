@@ -153,7 +153,9 @@ impl Reading {
         }
         match source {
             UsageSource::None => Usage::default(),
-            source => Usage { input: input_estimate, output, source, ..Usage::default() },
+            source => {
+                Usage { input: input_estimate, output, source, modifiers: self.usage.modifiers, ..Usage::default() }
+            }
         }
     }
 
@@ -165,6 +167,14 @@ impl Reading {
             self.usage.modifiers = modifiers;
         }
         found
+    }
+
+    /// The service tier, where it stands beside the usage.
+    fn read_tier(&mut self, walk: &mut Walk<'_>) {
+        if let Some(tier) = usage::tier(walk) {
+            self.fold.modifiers.tier = tier;
+            self.usage.modifiers.tier = tier;
+        }
     }
 
     /// Takes an error value (an object, a string); null is none.

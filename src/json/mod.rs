@@ -5,6 +5,7 @@
 //! are forwarded whatever they say, so it is lenient and merely stops at what it cannot read. `dialect`, `provider`
 //! and the data plane call it. Nothing here may recurse or panic on what a peer sent.
 
+mod classes;
 mod edit;
 mod scan;
 mod strict;
@@ -13,8 +14,10 @@ mod string;
 mod tests;
 mod walk;
 
+pub use classes::Classes;
 pub use edit::{Edit, apply_edits, edit_include_usage, edit_model};
 pub use scan::{RequestScan, Str, scan_request};
+pub use strict::Text;
 pub use string::{Unescaped, decode, escape_into, is_string_inside, unescape};
 pub use walk::{Number, Walk};
 

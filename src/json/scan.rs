@@ -6,8 +6,8 @@
 
 use std::borrow::Cow;
 
-use super::strict::Cursor;
-use super::{JsonError, Span, decode};
+use super::strict::{Cursor, Text};
+use super::{Classes, JsonError, Span, decode};
 
 /// What is known of a request body after the scan.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -25,10 +25,13 @@ pub struct RequestScan {
     /// Just past the `{`.
     pub object_start: usize,
     pub is_empty_object: bool,
-    /// Bytes inside the strings of `messages`, `input`, `prompt`, `system`, `instructions` and `contents`, for
-    /// estimates. Keys and inlined files (base64) are left out; short values such as roles stand for the template
-    /// that a provider wraps around each message.
-    pub text_bytes: u64,
+    /// The strings of `messages`, `input`, `prompt`, `system`, `instructions` and `contents`, for estimates. Keys and
+    /// inlined files (base64) are left out; short values such as roles stand for the template that a provider wraps
+    /// around each message.
+    pub text: Text,
+    /// `tools` or `functions` as they are written, names, descriptions and schemas.
+    pub tools: Classes,
+    pub has_tools: bool,
 }
 
 /// A string of a body, where it lies.
@@ -71,7 +74,7 @@ pub fn scan_request(body: &[u8]) -> Result<RequestScan, JsonError> {
     }
     cursor.white();
     match cursor.peek() {
-        None => Ok(scan),
+        None => Ok(RequestScan { text: cursor.text, ..scan }),
         Some(_) => Err(cursor.error("the end of the body")),
     }
 }
@@ -83,7 +86,7 @@ impl Cursor<'_> {
         let key_at = self.at;
         let key = self.key()?;
         // An escaped spelling of a name is that name.
-        let key = if self.escaped { Cow::Owned(decode(key).into_owned().into_bytes()) } else { Cow::Borrowed(key) };
+        let key = if self.escaped() { Cow::Owned(decode(key).into_owned().into_bytes()) } else { Cow::Borrowed(key) };
         match &*key {
             b"model" => {
                 if scan.model.is_some() {
@@ -106,9 +109,14 @@ impl Cursor<'_> {
             b"user" if self.peek() == Some(b'"') => scan.user = Some(self.str("a string")?),
             b"stream_options" => self.stream_options(scan)?,
             b"messages" | b"input" | b"prompt" | b"system" | b"instructions" | b"contents" => {
-                let before = self.text_bytes;
+                self.counting = true;
                 self.value()?;
-                scan.text_bytes += self.text_bytes - before;
+                self.counting = false;
+            }
+            b"tools" | b"functions" | b"toolConfig" => {
+                let span = self.span()?.of(self.bytes);
+                scan.has_tools |= span.len() > b"[{}]".len();
+                scan.tools.add(span);
             }
             _ => self.value()?,
         }

@@ -1,7 +1,7 @@
 //! The grammar of RFC 8259, checked to the letter while passing over it.
 
 use super::string::{hex4, plain};
-use super::{DEPTH_MAX, JsonError};
+use super::{Classes, DEPTH_MAX, JsonError};
 
 #[derive(Default)]
 pub(super) struct Cursor<'a> {
@@ -12,10 +12,22 @@ pub(super) struct Cursor<'a> {
     objects: u128,
     /// The last key names a value that is no text (base64).
     binary: bool,
-    /// The last string has escapes.
-    pub escaped: bool,
-    /// Bytes inside string values passed so far.
-    pub text_bytes: u64,
+    /// Escapes of the last string: of two bytes, `\n`, and of six, `\u00e9`.
+    escapes: u64,
+    unicode_escapes: u64,
+    /// Strings that are passed are text, to be counted.
+    pub counting: bool,
+    pub text: Text,
+}
+
+/// What the strings of some part of a body amount to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Text {
+    /// Of the strings as they are written, escapes and all.
+    pub classes: Classes,
+    /// Escapes of two bytes and of six among them.
+    pub escapes: u64,
+    pub unicode_escapes: u64,
 }
 
 impl<'a> Cursor<'a> {
@@ -75,7 +87,7 @@ impl<'a> Cursor<'a> {
         self.byte(b'"', expected)?;
         let start = self.at;
         let mut high = false;
-        self.escaped = false;
+        (self.escapes, self.unicode_escapes) = (0, 0);
         loop {
             let part = plain(self.bytes, self.at);
             high |= part.high;
@@ -95,12 +107,30 @@ impl<'a> Cursor<'a> {
         Ok(raw)
     }
 
+    /// The last string has escapes.
+    #[inline]
+    pub fn escaped(&self) -> bool {
+        self.escapes + self.unicode_escapes > 0
+    }
+
+    #[inline]
+    fn count(&mut self, text: &[u8]) {
+        self.text.classes.add(text);
+        self.text.escapes += self.escapes;
+        self.text.unicode_escapes += self.unicode_escapes;
+    }
+
     fn escape(&mut self) -> Result<(), JsonError> {
-        self.escaped = true;
         let escape = self.bytes.get(self.at..).unwrap_or_default();
         self.at += match escape.get(1) {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 2,
-            Some(b'u') if escape.get(2..6).and_then(hex4).is_some() => 6,
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
+                self.escapes += 1;
+                2
+            }
+            Some(b'u') if escape.get(2..6).and_then(hex4).is_some() => {
+                self.unicode_escapes += 1;
+                6
+            }
             _ => return Err(self.error("an escape of RFC 8259")),
         };
         Ok(())
@@ -126,8 +156,8 @@ impl<'a> Cursor<'a> {
             match self.peek() {
                 Some(b'"') => {
                     let text = self.string("a string")?;
-                    if !self.binary && !text.starts_with(b"data:") {
-                        self.text_bytes += text.len() as u64;
+                    if self.counting && !self.binary && !text.starts_with(b"data:") {
+                        self.count(text);
                     }
                 }
                 Some(b'{') => {

@@ -2,7 +2,7 @@
 //! value of each field holds, and what was said of single iterations outranks the sum at the top (spec "providers"
 //! 0.1-0.3). `dialect` reads the fields, this decides what they mean.
 
-use super::{Billed, Usage, UsageSource};
+use super::{Billed, Modifiers, Usage, UsageSource};
 
 /// The fields of one usage object, as far as it has them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,6 +20,10 @@ pub struct Counts {
     pub audio_output: Option<u64>,
     /// What is charged for, where the provider tells it apart from the tokens.
     pub billed: Option<Billed>,
+    pub image_input: Option<u64>,
+    pub image_output: Option<u64>,
+    pub web_searches: Option<u64>,
+    pub provider_cost_pico_usd: Option<i64>,
 }
 
 /// Whether the provider's input count includes what came from and went into its cache.
@@ -37,6 +41,8 @@ pub struct Fold {
     counts: Counts,
     iterations: Option<Usage>,
     odd: bool,
+    /// As the answer says them, in its usage or beside it.
+    pub modifiers: Modifiers,
 }
 
 impl Fold {
@@ -54,6 +60,10 @@ impl Fold {
         last.audio_input = newer.audio_input.or(last.audio_input);
         last.audio_output = newer.audio_output.or(last.audio_output);
         last.billed = newer.billed.or(last.billed);
+        last.image_input = newer.image_input.or(last.image_input);
+        last.image_output = newer.image_output.or(last.image_output);
+        last.web_searches = newer.web_searches.or(last.web_searches);
+        last.provider_cost_pico_usd = newer.provider_cost_pico_usd.or(last.provider_cost_pico_usd);
         self.iterations = iterations.or(self.iterations);
         self.odd |= odd;
     }
@@ -64,11 +74,16 @@ impl Fold {
         let top = self.counts.usage(cache);
         let odd = self.odd || self.counts.total.is_some_and(|total| total != top.input + top.output);
         let usage = match self.iterations {
-            // Iterations do not tell their reasoning.
-            Some(billed) => Usage { reasoning: top.reasoning.min(billed.output), ..billed },
+            // Iterations do not tell their reasoning, nor what is billed beside tokens.
+            Some(billed) => Usage {
+                reasoning: top.reasoning.min(billed.output),
+                web_searches: top.web_searches,
+                provider_cost_pico_usd: top.provider_cost_pico_usd,
+                ..billed
+            },
             None => top,
         };
-        (usage, odd)
+        (Usage { modifiers: self.modifiers, ..usage }, odd)
     }
 }
 
@@ -113,6 +128,10 @@ impl Counts {
             audio_input: known(self.audio_input).min(input),
             audio_output: known(self.audio_output).min(output),
             billed: self.billed,
+            image_input: known(self.image_input).min(input),
+            image_output: known(self.image_output).min(output),
+            web_searches: u32::try_from(known(self.web_searches)).unwrap_or(u32::MAX),
+            provider_cost_pico_usd: self.provider_cost_pico_usd,
             source: UsageSource::Reported,
             ..Usage::default()
         }

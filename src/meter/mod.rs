@@ -11,7 +11,7 @@ mod tokenizer;
 mod usage;
 
 pub use delivered::Delivered;
-pub use estimate::{estimate_tokens, estimate_tokens_of_bytes};
+pub use estimate::{count_tokens, estimate, estimate_tokens};
 pub use fold::{CacheInput, Counts, Fold};
 pub use learned::Learned;
 pub use pricing::{Charge, CostSource, Pricing, PrivateCost};

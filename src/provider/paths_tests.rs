@@ -28,6 +28,7 @@ fn account(paths: Paths, path_prefix: &str, strip_v1: bool) -> Account {
         model_types: HashMap::new(),
         pass_any_model: true,
         ask_usage: false,
+        prices: Default::default(),
     }
 }
 

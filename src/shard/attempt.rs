@@ -48,8 +48,8 @@ pub struct InputEstimate {
 
 /// By bytes, corrected by what this target's provider reported before.
 pub fn estimate(scan: &json::RequestScan, target: &Target) -> InputEstimate {
-    let has_tools = false;
-    let base = meter::estimate_tokens_of_bytes(scan.text_bytes);
+    let has_tools = scan.has_tools;
+    let base = meter::estimate(scan);
     InputEstimate { base, tokens: target.learned.correct(base, has_tools), has_tools }
 }
 

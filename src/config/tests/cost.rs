@@ -75,13 +75,22 @@ fn the_effective_cost_reads_back() {
 fn wrong_costs_are_told_where_and_what() {
     let usd = "US dollars from 0 to 1000, such as `0.0025`, with at most 15 decimal places";
     for (declared, message) in [
-        ("{metric: free}", "`metric`: expected `public_cost`, `per_1000_tokens` or `per_1000_embedding_tokens`".to_owned()),
+        (
+            "{metric: free}",
+            "`metric`: expected `public_cost`, `per_1000_tokens` or `per_1000_embedding_tokens`".to_owned(),
+        ),
         ("{metric: public_cost, value: 1}", "`value`: `public_cost` takes none".to_owned()),
         ("{metric: per_1000_embedding_tokens}", "a `cost` of this metric lacks its key `value`".to_owned()),
         ("{metric: per_1000_embedding_tokens, value: -1}", format!("`value`: expected {usd}")),
-        ("{metric: per_1000_tokens, value: {input: 1}}", "`value` of `per_1000_tokens` lacks its key `output`".to_owned()),
+        (
+            "{metric: per_1000_tokens, value: {input: 1}}",
+            "`value` of `per_1000_tokens` lacks its key `output`".to_owned(),
+        ),
         ("{metric: per_1000_tokens, value: {input: 1, output: cheap}}", format!("`output`: expected {usd}")),
-        ("{metric: per_1000_tokens, value: {input: 1, output: 0.0000000000000001}}", format!("`output`: expected {usd}")),
+        (
+            "{metric: per_1000_tokens, value: {input: 1, output: 0.0000000000000001}}",
+            format!("`output`: expected {usd}"),
+        ),
         (
             "{metric: per_1000_tokens, value: {input: 1, output: 1, input_tiers: [{from: 9, cost_per_token: 1}, {from: 9, cost_per_token: 1}]}}",
             "`from`: expected more than in the tier before".to_owned(),
@@ -96,6 +105,7 @@ fn wrong_costs_are_told_where_and_what() {
         assert_eq!(refused(&with_cost(declared), &[("K", "k")]), [format!("test.yaml:5: {message}")], "{declared}");
     }
     let faults = refused(&account("openai", "discount_percent: 101"), &[("K", "k")]);
-    let expected = "test.yaml:4: `discount_percent`: expected a percentage from 0 to 100 with at most four decimal places";
+    let expected =
+        "test.yaml:4: `discount_percent`: expected a percentage from 0 to 100 with at most four decimal places";
     assert_eq!(faults, [expected]);
 }

@@ -34,6 +34,9 @@ pub struct ControlCounters {
     pub config_reloads: u64,
     /// Gauge: the epoch in force.
     pub config_epoch: u64,
+    /// Renewals of the price table from its list.
+    pub price_refreshes: u64,
+    pub price_refresh_failures: u64,
     pub rows_written: u64,
     /// Request rows lost because the store could not keep up.
     pub rows_dropped: u64,

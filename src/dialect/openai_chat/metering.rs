@@ -93,6 +93,8 @@ fn document(data: &[u8], reading: &mut Reading, seen: &mut Seen, part: Part) -> 
             _ if part == Part::BodyText => walk.skip(),
             b"id" => reading.read_id(&mut walk),
             b"model" => reading.read_model(&mut walk),
+            // Before the choices: remembered with what stands there.
+            b"service_tier" => reading.read_tier(&mut walk),
             // A null says nothing, and may be remembered.
             b"usage" => {
                 let found = reading.read_usage(&mut walk, CacheInput::Inside);

@@ -84,6 +84,7 @@ fn response(walk: &mut Walk<'_>, reading: &mut Reading, text: bool) {
         match key {
             b"id" => reading.read_id(walk),
             b"model" => reading.read_model(walk),
+            b"service_tier" => reading.read_tier(walk),
             b"status" => reason_of(walk.string(), reading),
             b"incomplete_details" if walk.object() => {
                 while let Some(key) = walk.key() {

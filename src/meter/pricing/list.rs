@@ -20,7 +20,12 @@ impl PriceList {
         if matches!(kind, "self-hosted-model" | "ollama" | "mock") {
             return None;
         }
-        let listed = self.table.find(kind, model_id, region);
+        let mut listed = self.table.find(kind, model_id, region);
+        // One resource serves both.
+        if listed.is_empty() && matches!(kind, "azure-openai" | "azure-foundry") {
+            let other = if kind == "azure-openai" { "azure-foundry" } else { "azure-openai" };
+            listed = self.table.find(other, model_id, region);
+        }
         let rows = listed.iter().filter_map(|listed| listed.row()).collect();
         // OpenAI's regional hosts have a surcharge that its answers do not tell.
         let geo = match host {

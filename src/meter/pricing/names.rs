@@ -57,11 +57,7 @@ mod tests {
     fn only_dates_versions_and_idle_words_are_cut_off() {
         for (provider, model, expected) in [
             ("openai", "gpt-4o", vec!["gpt-4o"]),
-            (
-                "openai",
-                "gpt-4o-mini-2024-07-18",
-                vec!["gpt-4o-mini-2024-07-18", "gpt-4o-mini-2024-07", "gpt-4o-mini-2024", "gpt-4o-mini"],
-            ),
+            ("openai", "gpt-4o-mini-2024-07-18", vec!["gpt-4o-mini-2024-07-18", "gpt-4o-mini"]),
             ("openai", "gpt-5-pro", vec!["gpt-5-pro"]),
             ("openai", "gpt-4-32k", vec!["gpt-4-32k"]),
             ("anthropic", "claude-opus-4-5", vec!["claude-opus-4-5"]),

@@ -126,11 +126,29 @@ impl Table {
         Vec::new()
     }
 
+    /// The same, for every region.
+    pub fn find_everywhere(&self, provider: &str, model: &str) -> Vec<Listed> {
+        let all = names::candidates(provider, model).into_iter().map(|name| self.exactly(provider, name));
+        all.into_iter().find(|rows| !rows.is_empty()).unwrap_or_default()
+    }
+
+    /// The account kinds that have prices.
+    pub fn kinds(&self) -> Vec<&str> {
+        let mut kinds: Vec<&str> = self.index.iter().map(|entry| self.at(entry.provider)).collect();
+        kinds.dedup();
+        kinds
+    }
+
     fn exactly(&self, provider: &str, model: &str) -> Vec<Listed> {
         let wanted = (provider, model);
         let start = self.index.partition_point(|entry| self.key(entry) < wanted);
         let found = self.index.get(start..).unwrap_or_default().iter().take_while(|entry| self.key(entry) == wanted);
-        found.filter_map(|entry| Listed::read(self.at(entry.row)).ok()).collect()
+        let mut rows: Vec<Listed> = found.filter_map(|entry| Listed::read(self.at(entry.row)).ok()).collect();
+        // A name is its own model's before it is another's alias.
+        let own = |row: &Listed| row.id.split_once('/') == Some(wanted);
+        let id = rows.iter().find(|row| own(row)).or(rows.first()).map(|row| row.id.clone());
+        rows.retain(|row| Some(&row.id) == id.as_ref());
+        rows
     }
 }
 

@@ -116,6 +116,20 @@ pub static FAMILIES: &[Family] = &[
         Read::View(|view, emit| emit(&[], Int(view.control.config_epoch))),
     ),
     family(
+        "sluice.price.refreshes",
+        "{refresh}",
+        Counter,
+        "Renewals of the price table from its list.",
+        Read::View(|view, emit| emit(&[], Int(view.control.price_refreshes))),
+    ),
+    family(
+        "sluice.price.refresh.failures",
+        "{refresh}",
+        Counter,
+        "Renewals that failed: the prices stayed as they were.",
+        Read::View(|view, emit| emit(&[], Int(view.control.price_refresh_failures))),
+    ),
+    family(
         "sluice.rows.written",
         "{row}",
         Counter,

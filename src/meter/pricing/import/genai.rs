@@ -12,10 +12,10 @@ use super::super::rates::{Ladder, Rates, Unit};
 use super::super::row::Window;
 use super::{is_plain, rate};
 
-/// Its provider and our account kind.
-const PROVIDERS: [(&str, &str); 13] = [
+/// Its provider and our account kind. Not its `aws`: the ids there are no models of Bedrock's but patterns, of which
+/// one stands for the models of all regions but one.
+const PROVIDERS: [(&str, &str); 12] = [
     ("anthropic", "anthropic"),
-    ("aws", "aws-bedrock"),
     ("azure", "azure-openai"),
     ("cerebras", "cerebras"),
     ("cohere", "cohere"),
@@ -47,6 +47,10 @@ pub fn rows(providers: &[Value]) -> Vec<Listed> {
         let named = |model: &Value| model.get("id").and_then(Value::as_str).map(str::to_owned);
         let mut taken: HashSet<String> = models.iter().filter_map(named).collect();
         for model in models {
+            // Vertex has a kind of its own, whose prices this list does not tell apart.
+            if *kind == "google-gemini" && named(model).is_some_and(|name| name.contains("claude")) {
+                continue;
+            }
             let Some(name) = named(model).filter(|name| is_plain(name)) else { continue };
             let mut also = Vec::new();
             aliases(model.get("match"), &mut also);
@@ -63,7 +67,9 @@ fn aliases(clause: Option<&Value>, also: &mut Vec<String>) {
     let Some(Value::Object(clause)) = clause else { return };
     for (how, what) in clause {
         match (how.as_str(), what) {
-            ("equals" | "starts_with", Value::String(name)) => also.push(name.trim_end_matches(['-', '@', ':']).to_owned()),
+            ("equals" | "starts_with", Value::String(name)) => {
+                also.push(name.trim_end_matches(['-', '@', ':']).to_owned())
+            }
             // One level is all there is.
             ("or", Value::Array(clauses)) => {
                 for clause in clauses {
@@ -130,7 +136,11 @@ fn ladder(id: &str, prices: &Map<String, Value>) -> Option<Ladder> {
             if !ladder.steps.iter().any(|(above, _)| *above == start) {
                 ladder.steps.push((start, Rates::NONE));
             }
-            ladder.steps.iter_mut().filter(|(above, _)| *above == start).for_each(|(_, rates)| rates.set(unit, Some(price)));
+            ladder
+                .steps
+                .iter_mut()
+                .filter(|(above, _)| *above == start)
+                .for_each(|(_, rates)| rates.set(unit, Some(price)));
         }
     }
     ladder.steps.sort_by_key(|(above, _)| *above);

@@ -28,7 +28,7 @@ const PROVIDERS: [(&str, &str, &str); 22] = [
     ("sambanova", "sambanova", "sambanova/"),
     ("azure", "azure-openai", "azure/"),
     ("azure_text", "azure-openai", "azure/"),
-    ("azure_ai", "azure-openai", "azure_ai/"),
+    ("azure_ai", "azure-foundry", "azure_ai/"),
     ("gemini", "google-gemini", "gemini/"),
     ("bedrock", "aws-bedrock", "bedrock/"),
     ("bedrock_converse", "aws-bedrock", "bedrock/"),
@@ -52,7 +52,8 @@ pub fn rows(list: &Map<String, Value>) -> Vec<Listed> {
     }
     entries.sort_by_key(|(rank, key, _)| (*rank, key.len(), key.as_str()));
     for (rank, key, entry) in entries {
-        let (kind, prefix) = PROVIDERS.get(rank).map_or(("google-vertex", "vertex_ai/"), |(_, kind, prefix)| (kind, prefix));
+        let (kind, prefix) =
+            PROVIDERS.get(rank).map_or(("google-vertex", "vertex_ai/"), |(_, kind, prefix)| (kind, prefix));
         let name = key.strip_prefix(prefix).filter(|_| !prefix.is_empty()).unwrap_or(key);
         let Some((region, model)) = place(kind, name) else { continue };
         let Some(row) = row(kind, model, region, entry) else { continue };
@@ -103,11 +104,19 @@ fn row(kind: &str, model: &str, region: Option<&str>, entry: &Map<String, Value>
         set(ladder, above, unit, rate);
     }
     repair(&mut row.standard);
-    let own = |ladder: Ladder| (ladder.base.own(Unit::Input).is_some()).then_some(TierPrice::Own(ladder));
+    let own = |ladder: Ladder| ladder.base.own(Unit::Input).is_some().then_some(TierPrice::Own(ladder));
+    // Nobody answers first for the same price: a copied number.
+    if priority.base.own(Unit::Input) == row.standard.base.own(Unit::Input) {
+        priority = Ladder::default();
+    }
     (row.batch, row.flex, row.priority) = (own(batch), own(flex), own(priority));
     if kind == "groq" {
         // Groq's documentation of flex processing: the same price, more requests, more failures.
         row.flex = Some(TierPrice::Ratio(Ratio::ONE));
+    }
+    if kind == "anthropic" && row.batch.is_none() {
+        // Anthropic's documentation of batches: half of everything. The list does not have it.
+        row.batch = Ratio::parse("0.5").map(TierPrice::Ratio);
     }
     modifiers(&mut row, entry);
     let free = model.ends_with(":free") && is_zero(entry.get("input_cost_per_token"));
@@ -152,6 +161,11 @@ fn repair(ladder: &mut Ladder) {
     if read.is_none() && write.zip(input).is_some_and(|(write, input)| write < input) {
         base.set(Unit::CacheRead, write);
         base.set(Unit::CacheWrite5m, None);
+    }
+    for (_, rates) in &mut ladder.steps {
+        if rates.own(Unit::CacheWrite5m).zip(rates.own(Unit::Input)).is_some_and(|(write, input)| write < input) {
+            rates.set(Unit::CacheWrite5m, None);
+        }
     }
 }
 

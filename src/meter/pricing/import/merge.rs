@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::super::listed::Listed;
+use super::super::listed::{Listed, TierPrice};
 use super::super::rates::Unit;
 use super::Imported;
 
@@ -26,6 +26,7 @@ fn by_model(rows: Vec<Listed>) -> Prices {
     for row in rows {
         prices.entry((row.id.clone(), row.region.clone())).or_default().push(row);
     }
+    prices.values_mut().for_each(|rows| rows.sort_by_key(|row| row.from));
     prices
 }
 
@@ -70,10 +71,23 @@ fn announce(rows: &[Listed], listed: Vec<Listed>) -> Vec<Listed> {
         (Some(now), [only]) => only.to.is_none() && same_tokens(&now, only),
         _ => false,
     };
-    for later in listed.filter(|_| agreed) {
-        if let Some(last) = rows.last_mut() {
-            last.to = later.from;
-        }
+    // What changed before the row was last checked is in it.
+    let checked = rows.first().and_then(|row| row.checked);
+    for later in listed.filter(|later| agreed && later.from > checked) {
+        let Some(last) = rows.last_mut() else { break };
+        last.to = later.from;
+        // What has nothing to do with the price of a token goes on.
+        let later = Listed {
+            fast: later.fast.or(last.fast),
+            us: later.us.or(last.us),
+            eu: later.eu.or(last.eu),
+            web_search: later.web_search.or(last.web_search),
+            search_unit: later.search_unit.or(last.search_unit),
+            context: last.context.or(later.context),
+            output_max: last.output_max.or(later.output_max),
+            batch: last.batch.clone().filter(|tier| matches!(tier, TierPrice::Ratio(_))),
+            ..later
+        };
         rows.push(later);
     }
     rows

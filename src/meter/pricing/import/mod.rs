@@ -39,6 +39,9 @@ pub fn import(text: &str, checked: Date) -> Result<Imported, String> {
     if rows.is_empty() {
         return Err("neither LiteLLM's nor genai-prices' list nor a table of Sluice's: no price found in it".to_owned());
     }
+    // The list may say itself how old it is.
+    let said = value.get("last_updated").and_then(Value::as_str).and_then(|text| Date::parse(text.get(..10)?));
+    let checked = said.map_or(checked, |said| said.min(checked));
     for row in &mut rows {
         (row.source, row.checked) = (source.to_owned(), Some(checked));
         row.also.retain(|alias| is_plain(alias));
