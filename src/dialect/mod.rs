@@ -160,7 +160,7 @@ impl Reading {
     }
 
     fn read_usage(&mut self, walk: &mut Walk<'_>, cache: CacheInput) -> bool {
-        let found = usage::read(walk, cache, &mut self.fold);
+        let found = usage::read(walk, cache, &mut self.fold, &mut self.usage.modifiers);
         if found {
             let modifiers = self.usage.modifiers;
             (self.usage, self.odd_usage) = self.fold.usage(cache);
@@ -172,7 +172,6 @@ impl Reading {
     /// The service tier, where it stands beside the usage.
     fn read_tier(&mut self, walk: &mut Walk<'_>) {
         if let Some(tier) = usage::tier(walk) {
-            self.fold.modifiers.tier = tier;
             self.usage.modifiers.tier = tier;
         }
     }

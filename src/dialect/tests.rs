@@ -1,7 +1,7 @@
 use serde_json::Value;
 
 use super::*;
-use crate::meter::load_tokenizers;
+use crate::meter::{Geo, Tier, load_tokenizers};
 use crate::sse::Scanner;
 
 fn read(wire: Wire, family: Family, text: &str) -> (Reading, Vec<Mark>) {
@@ -263,4 +263,97 @@ fn a_response_that_is_under_way_has_not_finished() {
         let (reading, _) = read(Wire::Responses, Family::Unknown, &begun(status));
         assert_eq!((reading.finish_reason, reading.terminated), (None, false));
     }
+}
+
+#[test]
+fn service_tiers_are_those_of_the_answer() {
+    for (wire, body, modifiers) in [
+        (Wire::Chat, r#"{"service_tier":"flex","usage":{"prompt_tokens":1}}"#, (Tier::Flex, false, Geo::Global)),
+        (
+            Wire::Chat,
+            r#"{"usage":{"prompt_tokens":1},"service_tier":"priority"}"#,
+            (Tier::Priority, false, Geo::Global),
+        ),
+        (
+            Wire::Chat,
+            r#"{"usage":{"prompt_tokens":1},"service_tier":"on_demand"}"#,
+            (Tier::Standard, false, Geo::Global),
+        ),
+        (
+            Wire::Chat,
+            r#"{"usage":{"prompt_tokens":1},"service_tier":"scale"}"#,
+            (Tier::Provisioned, false, Geo::Global),
+        ),
+        (Wire::Chat, r#"{"usage":{"prompt_tokens":1},"service_tier":null}"#, (Tier::Standard, false, Geo::Global)),
+        (Wire::Responses, r#"{"service_tier":"flex","usage":{"input_tokens":1}}"#, (Tier::Flex, false, Geo::Global)),
+        (
+            Wire::Messages,
+            r#"{"usage":{"input_tokens":1,"service_tier":"batch","inference_geo":"us","speed":"fast"}}"#,
+            (Tier::Batch, true, Geo::Us),
+        ),
+        (
+            Wire::Messages,
+            r#"{"usage":{"input_tokens":1,"service_tier":"standard","inference_geo":"not_available","speed":"standard"}}"#,
+            (Tier::Standard, false, Geo::Global),
+        ),
+    ] {
+        let mut reading = Reading::new(Family::Unknown);
+        wire.read_body(body.as_bytes(), &mut reading);
+        let found = reading.settle(0).modifiers;
+        assert_eq!((found.tier, found.fast, found.geo), modifiers, "{body}");
+        assert!(!reading.odd_usage);
+    }
+}
+
+#[test]
+fn the_tier_of_a_stream_is_read_once_and_kept() {
+    let chunk = |rest: &str| {
+        format!("data: {{\"id\":\"c\",\"model\":\"m\",\"service_tier\":\"priority\",\"choices\":[{rest}\n\n")
+    };
+    let content = chunk(r#"{"delta":{"content":"a"}}]}"#);
+    let usage = chunk(r#"],"usage":{"prompt_tokens":3,"completion_tokens":2}}"#);
+    let (mut reading, _) = read(Wire::Chat, Family::Unknown, &[content.as_str(), &content, &usage].concat());
+    let settled = reading.settle(0);
+    assert_eq!((settled.modifiers.tier, settled.output), (Tier::Priority, 2));
+    // Without any usage the tier is still known.
+    let (mut reading, _) = read(Wire::Chat, Family::Unknown, &content);
+    assert_eq!(reading.settle(9).modifiers.tier, Tier::Priority);
+}
+
+#[test]
+fn what_a_provider_says_it_cost_is_taken_exactly() {
+    for (usage, pico, odd) in [
+        (r#""cost":0.0076509169000000005"#, Some(7_650_916_900), false),
+        (r#""cost":1.13e-05,"is_byok":false,"cost_details":{"upstream_inference_cost":null}"#, Some(11_300_000), false),
+        // The caller's own key: OpenRouter's fee, and what the provider behind it bills.
+        (
+            r#""cost":0.001,"is_byok":true,"cost_details":{"upstream_inference_cost":0.025265}"#,
+            Some(26_265_000_000),
+            false,
+        ),
+        (r#""cost":{"input_tokens_cost":0.1,"request_cost":0.005,"total_cost":0.105}"#, Some(105_000_000_000), false),
+        (r#""cost_in_usd_ticks":1330500"#, Some(133_050_000), false),
+        (r#""estimated_cost":3.3e-06"#, Some(3_300_000), false),
+        (r#""cost":0"#, Some(0), false),
+        (r#""cost":null"#, None, false),
+        (r#""cost":-1"#, None, true),
+        (r#""cost":"cheap""#, None, true),
+        (r#""cost":[1]"#, None, true),
+    ] {
+        let mut reading = Reading::new(Family::Unknown);
+        Wire::Chat.read_body(format!("{{\"usage\":{{\"prompt_tokens\":1,{usage}}}}}").as_bytes(), &mut reading);
+        assert_eq!((reading.usage.provider_cost_pico_usd, reading.odd_usage), (pico, odd), "{usage}");
+    }
+}
+
+#[test]
+fn searches_and_pictures_are_counted() {
+    let mut reading = Reading::new(Family::Unknown);
+    let body = br#"{"usage":{"input_tokens":5,"output_tokens":2,"server_tool_use":{"web_search_requests":3}}}"#;
+    Wire::Messages.read_body(body, &mut reading);
+    assert_eq!(reading.usage.web_searches, 3);
+    let mut reading = Reading::new(Family::Unknown);
+    let body = br#"{"usage":{"input_tokens":50,"output_tokens":900,"input_tokens_details":{"image_tokens":40},"output_tokens_details":{"image_tokens":900}}}"#;
+    Wire::Responses.read_body(body, &mut reading);
+    assert_eq!((reading.usage.image_input, reading.usage.image_output), (40, 900));
 }

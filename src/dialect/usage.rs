@@ -2,10 +2,10 @@
 
 use crate::json::{Number, Walk};
 use crate::meter::pricing::scaled;
-use crate::meter::{Billed, CacheInput, Counts, Fold, Geo, Tier, Usage, UsageSource};
+use crate::meter::{Billed, CacheInput, Counts, Fold, Geo, Modifiers, Tier, Usage, UsageSource};
 
-/// Takes the value of a `usage` member; true when it was an object with anything in it.
-pub(super) fn read(walk: &mut Walk<'_>, cache: CacheInput, fold: &mut Fold) -> bool {
+/// Takes the value of a `usage` member, with what it says of the price of a token; true when it was an object with anything in it.
+pub(super) fn read(walk: &mut Walk<'_>, cache: CacheInput, fold: &mut Fold, modifiers: &mut Modifiers) -> bool {
     if !walk.object() {
         walk.skip();
         return false;
@@ -15,9 +15,9 @@ pub(super) fn read(walk: &mut Walk<'_>, cache: CacheInput, fold: &mut Fold) -> b
     while let Some(key) = walk.key() {
         match key {
             b"iterations" => billed = iterations(walk, cache, &mut odd),
-            b"service_tier" => fold.modifiers.tier = tier(walk).unwrap_or(fold.modifiers.tier),
-            b"inference_geo" => fold.modifiers.geo = geo(walk),
-            b"speed" => fold.modifiers.fast = walk.string() == Some(b"fast"),
+            b"service_tier" => modifiers.tier = tier(walk).unwrap_or(modifiers.tier),
+            b"inference_geo" => modifiers.geo = geo(walk),
+            b"speed" => modifiers.fast = walk.string() == Some(b"fast"),
             b"server_tool_use" => web_searches(walk, &mut counts, &mut odd),
             b"cost" | b"estimated_cost" | b"cost_in_usd_ticks" | b"cost_details" | b"is_byok" => {
                 cost.member(walk, key, &mut odd);

@@ -2,7 +2,7 @@
 //! value of each field holds, and what was said of single iterations outranks the sum at the top (spec "providers"
 //! 0.1-0.3). `dialect` reads the fields, this decides what they mean.
 
-use super::{Billed, Modifiers, Usage, UsageSource};
+use super::{Billed, Usage, UsageSource};
 
 /// The fields of one usage object, as far as it has them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,8 +41,6 @@ pub struct Fold {
     counts: Counts,
     iterations: Option<Usage>,
     odd: bool,
-    /// As the answer says them, in its usage or beside it.
-    pub modifiers: Modifiers,
 }
 
 impl Fold {
@@ -83,7 +81,7 @@ impl Fold {
             },
             None => top,
         };
-        (Usage { modifiers: self.modifiers, ..usage }, odd)
+        (usage, odd)
     }
 }
 

@@ -15,7 +15,7 @@ fn faults_say_where_what_and_what_was_expected() {
         (
             sluice("listne: 127.0.0.1:8080"),
             "test.yaml:3: unknown key `listne` in a `type: sluice` document; expected `type`, `name`, `listen`, `tls`, \
-             `admin`, `admin_token`, `shards`, `auth`, `storage`, `telemetry`, `limits` or `log`; did you mean `listen`?",
+             `admin`, `admin_token`, `shards`, `auth`, `storage`, `telemetry`, `prices`, `limits` or `log`; did you mean `listen`?",
         ),
         (
             sluice("listen: localhost:8080"),

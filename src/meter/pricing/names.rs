@@ -25,6 +25,11 @@ pub fn candidates<'m>(provider: &str, model: &'m str) -> Vec<&'m str> {
     whole.dedup();
     let mut all = whole.clone();
     for name in whole {
+        // A fine-tuned model: `ft:gpt-4o-mini-2024-07-18:organisation::id`.
+        if name.starts_with("ft:") {
+            all.extend(name.match_indices(':').nth(1).and_then(|(at, _)| name.get(..at)));
+            continue;
+        }
         let ends = name.char_indices().rev().filter(|(_, c)| matches!(c, '-' | '@' | ':')).map(|(at, _)| at);
         let cut = ends.filter_map(|at| Some((name.get(..at)?, name.get(at + 1..)?)));
         all.extend(cut.filter(|(before, rest)| stands_for(before, rest)).map(|(before, _)| before));
@@ -33,10 +38,6 @@ pub fn candidates<'m>(provider: &str, model: &'m str) -> Vec<&'m str> {
 }
 
 fn stands_for(before: &str, rest: &str) -> bool {
-    // A fine-tuned model: `ft:gpt-4o-mini-2024-07-18:organisation::id`.
-    if let Some(base) = before.strip_prefix("ft:") {
-        return !base.is_empty() && !base.contains(':');
-    }
     let mut first = true;
     let sound = rest.split(['-', '@', ':']).all(|part| {
         let digits = part.bytes().all(|byte| byte.is_ascii_digit());

@@ -114,7 +114,15 @@ fn a_list_renews_its_own_rows_and_no_others() {
     let list = || import(&list, day("2026-07-24")).expect("a list");
     let (merged, changes) = merge(table, list());
     let told: Vec<String> = changes.iter().map(Change::to_string).collect();
-    assert_eq!(told, ["~ openai/dearer: in 1 -> 1.5", "- openai/gone: in 1, out 10", "+ openai/new: in 3, out 10"]);
+    assert_eq!(
+        told,
+        [
+            "~ anthropic/claude-sonnet-5: batch unknown -> 0.5",
+            "~ openai/dearer: in 1 -> 1.5",
+            "- openai/gone: in 1, out 10",
+            "+ openai/new: in 3, out 10"
+        ]
+    );
     let of = |rows: &[Listed], id: &str| {
         rows.iter().find(|row| row.id == id).and_then(|row| row.standard.base.own(Unit::Input))
     };
