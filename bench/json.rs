@@ -4,6 +4,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sluice::json::{apply_edits, edit_include_usage, edit_model, scan_request};
+use sluice::meter::estimate;
 
 /// A chat request of about this size: an agent's history with tools.
 fn request(bytes: usize) -> Vec<u8> {
@@ -29,6 +30,9 @@ fn benches(c: &mut Criterion) {
         let body = request(size);
         group.throughput(Throughput::Bytes(body.len() as u64));
         group.bench_function(format!("scan_request/{name}"), |b| b.iter(|| scan_request(black_box(&body)).unwrap()));
+        group.bench_function(format!("scan_and_estimate/{name}"), |b| {
+            b.iter(|| estimate(&scan_request(black_box(&body)).unwrap()))
+        });
         let mut out = Vec::new();
         group.bench_function(format!("scan_and_edit/{name}"), |b| {
             b.iter(|| {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Subcommand;
-use sluice::config::ListOrigin;
+use sluice::config::{ListOrigin, read_price_table};
 use sluice::control::prices::{self, Renewed};
 use sluice::meter::pricing::{Listed, Table};
 
@@ -58,7 +58,7 @@ fn update(from: &str, table: Option<&Path>) -> Result<(), String> {
 
 fn show(model: &str, table: Option<&Path>) -> Result<(), String> {
     let table = match table {
-        Some(path) => Arc::new(prices::read_table(path)?),
+        Some(path) => Arc::new(read_price_table(path)?),
         None => Table::embedded(),
     };
     let found = rows(&table, model);

@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 pub use effective::print_effective;
 pub use env::Env;
 pub use error::ConfigError;
-pub use prices::{ListOrigin, PriceRefresh, PriceSettings};
+pub use prices::{ListOrigin, PriceRefresh, PriceSettings, read_price_table};
 pub use snapshot::*;
 
 use crate::tls::config::ClientConfigs;

@@ -69,7 +69,7 @@ pub(super) fn read(reader: &mut Reader<'_>, process: Fields<'_>) -> PriceSetting
     }
     if let Some(table) = settings.table.clone() {
         reader.depends_on(&table);
-        match load(&table) {
+        match read_price_table(&table) {
             Ok(table) => reader.prices = Arc::new(table),
             // The first renewal makes it.
             Err(_) if settings.refresh.is_some() && !table.exists() => {}
@@ -79,7 +79,8 @@ pub(super) fn read(reader: &mut Reader<'_>, process: Fields<'_>) -> PriceSetting
     settings
 }
 
-fn load(path: &Path) -> Result<Table, String> {
+/// A table's file, checked row by row.
+pub fn read_price_table(path: &Path) -> Result<Table, String> {
     let mut text = String::new();
     let file = std::fs::File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let read = file.take(TABLE_BYTES_MAX + 1).read_to_string(&mut text);

@@ -109,3 +109,47 @@ fn wrong_costs_are_told_where_and_what() {
         "test.yaml:4: `discount_percent`: expected a percentage from 0 to 100 with at most four decimal places";
     assert_eq!(faults, [expected]);
 }
+
+const ROW: &str = r#"{"id":"openai/gpt-4o-mini","in":7,"out":8,"source":"contract","checked":"2026-07-01"}"#;
+
+fn with_table(folder: &Folder, text: &str, more: &str) -> Result<Snapshot, Vec<ConfigError>> {
+    folder.write("prices.json", text);
+    let document =
+        format!("type: sluice\nname: main\nprices: {{table: prices.json{more}}}\n---\n{}", account("openai", ""));
+    let config = folder.write("sluice.yaml", document);
+    load(&[config], &Env::of(&[("K", "k")]))
+}
+
+#[test]
+fn a_table_of_ones_own_outranks_the_one_in_the_binary() {
+    let folder = Folder::new();
+    let snapshot =
+        with_table(&folder, &format!("{{\"schema\":\"sluice-prices/1\",\"rows\":[{ROW}]}}"), "").expect("sound");
+    let target = snapshot.accounts[0].target("gpt-4o-mini", "gpt-4o-mini");
+    assert_eq!(cost(&target, Usage { input: 1, ..Usage::default() }), Some(7_000_000));
+    assert!(snapshot.accounts[0].target("gpt-4o", "gpt-4o").pricing.is_some_and(|pricing| !pricing.is_known(0)));
+    assert!(watched_files(&snapshot).iter().any(|file| file.ends_with("prices.json")));
+    assert!(print_effective(&snapshot).contains("prices.json}\n"));
+    let faults = with_table(&folder, "{\"schema\":\"sluice-prices/1\",\"rows\":[\n{}]}", "").err().expect("a fault");
+    let fault = faults[0].to_string();
+    assert!(fault.contains("sluice.yaml:3: `table`: ") && fault.contains("prices.json:2: `id`: expected"), "{fault}");
+}
+
+#[test]
+fn a_table_that_is_to_be_renewed_need_not_be_there_yet() {
+    let renewed = "prices: {table: /nowhere/prices.json, refresh: {from: \"https://h/list.json\", every_hours: 24}}";
+    let snapshot = accepted(&format!("type: sluice\nname: main\n{renewed}\n"), &[]);
+    assert!(print_effective(&snapshot).contains("every_hours: 24}}\n"));
+    for (prices, message) in [
+        ("{table: /nowhere/prices.json}", "`table`: /nowhere/prices.json: No such file or directory (os error 2)"),
+        ("{refresh: {from: a.json, every_hours: 1}}", "`refresh` needs a `table` beside it: the file that is renewed"),
+        ("{table: /nowhere/p, refresh: {from: a.json}}", "refresh lacks its key `every_hours`"),
+        (
+            "{table: /nowhere/p, refresh: {from: a.json, every_hours: 0}}",
+            "`every_hours`: expected a whole number from 1 to 8760",
+        ),
+    ] {
+        let faults = refused(&format!("type: sluice\nname: main\nprices: {prices}\n"), &[]);
+        assert!(faults.iter().any(|fault| *fault == format!("test.yaml:3: {message}")), "{faults:?}");
+    }
+}

@@ -3,6 +3,8 @@
 //! that cannot be fetched or read changes nothing.
 
 mod fetch;
+#[cfg(test)]
+mod tests;
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -13,7 +15,7 @@ use tokio::time::Instant;
 
 use super::Event;
 use super::core::{Core, Phase};
-use crate::config::{ListOrigin, PriceSettings};
+use crate::config::{ListOrigin, PriceSettings, read_price_table};
 use crate::meter::pricing::{Change, Date, Listed, TABLE_BYTES_MAX, Table, import, merge};
 
 /// After a renewal that failed, unless the schedule is quicker.
@@ -60,13 +62,7 @@ fn lay_over(list: &str, path: Option<&Path>) -> Result<Renewed, String> {
 
 fn rows_of(path: Option<&Path>) -> Result<Vec<Listed>, String> {
     let Some(path) = path.filter(|path| path.exists()) else { return Ok(Table::embedded().rows()) };
-    read_table(path).map(|table| table.rows())
-}
-
-/// A table's file, checked.
-pub fn read_table(path: &Path) -> Result<Table, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    Table::read(text).map_err(|(line, fault)| format!("{}:{line}: {fault}", path.display()))
+    read_price_table(path).map(|table| table.rows())
 }
 
 /// Whole or not at all: a reload must not meet half a table.

@@ -60,3 +60,27 @@ fn what_needs_a_restart_is_refused() {
     assert_eq!(world.json("/readyz")["epoch"], 1);
     assert_eq!(world.end(), 0);
 }
+
+#[test]
+fn a_scheduled_renewal_of_prices_is_in_force_without_a_restart() {
+    let lists = TempDir::new();
+    let (list, table) = (lists.path().join("list.json"), lists.path().join("prices.json"));
+    let entry =
+        r#"{"new-model":{"litellm_provider":"openai","input_cost_per_token":1e-06,"output_cost_per_token":2e-06}}"#;
+    std::fs::write(&list, entry).expect("writes");
+    let (from, to) = (list.display(), table.display());
+    let mut world = World::serving(1, &format!("prices: {{table: {to}, refresh: {{from: {from}, every_hours: 1}}}}"));
+    loop {
+        match world.shards[0].hear() {
+            Down::Snapshot(snapshot) => {
+                assert_eq!((snapshot.epoch, snapshot.process.prices.table.as_ref()), (2, Some(&table)));
+                break;
+            }
+            Down::Addresses { .. } => {}
+            _ => panic!("a snapshot is next"),
+        }
+    }
+    let page = world.scrape(&[0]);
+    assert!(page.lines().any(|line| line == "sluice_price_refreshes_total 1"), "{page}");
+    assert_eq!(world.end(), 0);
+}

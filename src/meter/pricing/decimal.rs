@@ -53,7 +53,7 @@ impl Decimal {
         if self.digits == 0 {
             return Some((0, true));
         }
-        let power = u32::try_from(exponent.unsigned_abs()).ok().and_then(|power| 10_i128.checked_pow(power));
+        let power = 10_i128.checked_pow(exponent.unsigned_abs());
         if exponent >= 0 {
             return Some((i64::try_from(self.digits.checked_mul(power?)?).ok()?, true));
         }

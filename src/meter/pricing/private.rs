@@ -67,19 +67,27 @@ impl PrivateCost {
     }
 }
 
+/// What is said of one unit.
+struct Part<'a> {
+    unit: Unit,
+    key: &'static str,
+    rate: Option<i64>,
+    tiers: &'a [TokenTier],
+}
+
 impl PerThousand {
-    fn units(&self) -> [(Unit, Option<i64>, &'static str, &[TokenTier], &'static str); 4] {
+    fn parts(&self) -> [Part<'_>; 4] {
+        let part = |unit, key, rate, tiers| Part { unit, key, rate, tiers };
         [
-            (Unit::Input, Some(self.input), "input", &self.input_tiers, "input_tiers"),
-            (Unit::Output, Some(self.output), "output", &self.output_tiers, "output_tiers"),
-            (Unit::CacheRead, self.cache_read, "cache_read", &self.cache_read_tiers, "cache_read_tiers"),
-            (Unit::CacheWrite5m, self.cache_write, "cache_write", &self.cache_write_tiers, "cache_write_tiers"),
+            part(Unit::Input, "input", Some(self.input), &*self.input_tiers),
+            part(Unit::Output, "output", Some(self.output), &*self.output_tiers),
+            part(Unit::CacheRead, "cache_read", self.cache_read, &*self.cache_read_tiers),
+            part(Unit::CacheWrite5m, "cache_write", self.cache_write, &*self.cache_write_tiers),
         ]
     }
 
     fn ladder(&self) -> Ladder {
-        let mut floors: Vec<u64> = Vec::new();
-        self.units().iter().for_each(|(_, _, _, tiers, _)| floors.extend(tiers.iter().map(|tier| tier.from)));
+        let mut floors: Vec<u64> = self.parts().iter().flat_map(|part| part.tiers).map(|tier| tier.from).collect();
         floors.sort_unstable();
         floors.dedup();
         let steps = floors.into_iter().map(|floor| (floor, self.rates(Some(floor)))).collect();
@@ -89,27 +97,26 @@ impl PerThousand {
     /// Of a request beyond `floor`: each unit by the highest of its own tiers that is not above.
     fn rates(&self, floor: Option<u64>) -> Rates {
         let mut rates = Rates::default();
-        for (unit, base, _, tiers, _) in self.units() {
-            let reached = tiers.iter().filter(|tier| floor.is_some_and(|floor| tier.from <= floor));
+        for part in self.parts() {
+            let reached = part.tiers.iter().filter(|tier| floor.is_some_and(|floor| tier.from <= floor));
             let tier = reached.max_by_key(|tier| tier.from).map(|tier| tier.rate);
-            rates.set(unit, tier.or(base));
+            rates.set(part.unit, tier.or(part.rate));
         }
         rates
     }
 
     fn shown(&self) -> String {
-        let mut parts = Vec::new();
-        for (_, base, key, tiers, tiers_key) in self.units() {
-            if let Some(rate) = base {
-                parts.push(format!("{key}: {}", shown(rate, PER_THOUSAND as u32)));
-            }
+        let mut shown_parts = Vec::new();
+        for Part { key, rate, tiers, .. } in self.parts() {
+            shown_parts.extend(rate.map(|rate| format!("{key}: {}", shown(rate, PER_THOUSAND as u32))));
             if !tiers.is_empty() {
                 let each = |tier: &TokenTier| {
                     format!("{{from: {}, cost_per_token: {}}}", tier.from, shown(tier.rate, PER_TOKEN as u32))
                 };
-                parts.push(format!("{tiers_key}: [{}]", tiers.iter().map(each).collect::<Vec<_>>().join(", ")));
+                let each: Vec<String> = tiers.iter().map(each).collect();
+                shown_parts.push(format!("{key}_tiers: [{}]", each.join(", ")));
             }
         }
-        parts.join(", ")
+        shown_parts.join(", ")
     }
 }
