@@ -104,7 +104,7 @@ fn delta(data: &[u8], reading: &mut Reading) -> Mark {
     Mark::Other
 }
 
-/// What the model wrote, however deep it stands in `{"message":{"content":{"text":…}}}`; in a whole answer contents
+/// What the model wrote, however deep it stands in `{"message":{"content":{"text":..}}}`; in a whole answer contents
 /// and calls are arrays.
 #[inline]
 fn text(walk: &mut Walk<'_>, reading: &mut Reading, depth: u32) -> bool {

@@ -3,9 +3,13 @@
 //! [`Asked`] is what a client can ask for, [`Vectors`] what it gets; each provider's file reads the one and makes the
 //! other.
 
+mod bedrock;
+mod cohere;
 mod gemini;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod upstream_tests;
 mod vectors;
 mod vertex;
 
@@ -20,12 +24,19 @@ use vectors::Vectors;
 struct Asked<'a> {
     texts: Vec<&'a str>,
     dimensions: Option<u64>,
+    /// What the texts are for, in Cohere's words: clients of OpenAI's libraries send it beside the rest.
+    input_type: Option<&'a str>,
 }
 
 /// A client's body -> the provider's. `wire` is that of the provider's chat.
 pub fn write_request(body: &Value, wire: Wire, to: &To<'_>, lost: &mut Lost) -> Result<Value, Invalid> {
     let asked = Asked::read(body, lost)?;
+    if asked.input_type.is_some() && !(wire == Wire::Cohere || to.model.contains("cohere.embed")) {
+        lost.named("input_type");
+    }
     Ok(match wire {
+        Wire::Cohere => cohere::write_request(&asked, to.model),
+        Wire::Bedrock => bedrock::write_request(&asked, to.model, lost)?,
         Wire::Gemini if to.kind == "google-vertex" => vertex::write_request(&asked),
         Wire::Gemini => gemini::write_request(&asked, to.model),
         _ => Value::Null,
@@ -42,6 +53,8 @@ pub fn write_answer(request: &Value, model: &str, wire: Wire, body: &[u8], usage
     };
     match wire {
         Wire::Gemini => read(gemini::read_answer).or_else(|| read(vertex::read_answer)),
+        Wire::Cohere => read(cohere::read_answer),
+        Wire::Bedrock => read(bedrock::read_answer).or_else(|| read(cohere::read_answer)),
         _ => None,
     }
 }
@@ -49,7 +62,7 @@ pub fn write_answer(request: &Value, model: &str, wire: Wire, body: &[u8], usage
 impl<'a> Asked<'a> {
     fn read(body: &'a Value, lost: &mut Lost) -> Result<Self, Invalid> {
         let object = body.as_object().ok_or_else(|| Invalid::new("body", "an object"))?;
-        let mut asked = Asked { texts: Vec::new(), dimensions: None };
+        let mut asked = Asked { texts: Vec::new(), dimensions: None, input_type: None };
         for (key, value) in object.iter().filter(|(_, value)| !value.is_null()) {
             match key.as_str() {
                 "model" => {}
@@ -60,6 +73,7 @@ impl<'a> Asked<'a> {
                 }
                 "encoding_format" if matches!(value.as_str(), Some("float" | "base64")) => {}
                 "encoding_format" => return Err(Invalid::new("encoding_format", "`float` or `base64`")),
+                "input_type" if value.is_string() => asked.input_type = value.as_str(),
                 other => lost.named(other),
             }
         }
