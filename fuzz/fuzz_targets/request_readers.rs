@@ -22,8 +22,8 @@ fuzz_target!(|input: &[u8]| {
     let Ok(body) = serde_json::from_slice(body) else { return };
     let face = [Face::ChatCompletions, Face::Completions, Face::Responses, Face::Messages, Face::Gemini]
         [usize::from(face) % 5];
-    let Ok(request) = read_request(face, &body, &mut Lost::new(face)) else { return };
     for (wire, kind, model) in KINDS {
+        let Ok(request) = read_request(face, wire, &body, &mut Lost::new(face)) else { return };
         let out = write_request(wire, &request, &To { kind, model }, &mut Lost::new(face));
         serde_json::to_vec(&out).expect("a body can be spelled");
     }

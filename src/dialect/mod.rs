@@ -17,6 +17,7 @@ mod openai_chat;
 mod openai_responses;
 mod plain;
 pub mod rerank;
+mod signature;
 #[cfg(test)]
 mod tests;
 mod translate;

@@ -5,8 +5,8 @@
 
 use serde_json::Value;
 
-use super::common::{Finish, Gather, Invalid, Lost, Piece, Request};
-use super::{Wire, anthropic, bedrock, cohere, gemini, openai_chat, openai_responses};
+use super::common::{Finish, Gather, Invalid, Lost, Piece, Request, Text};
+use super::{Wire, anthropic, bedrock, cohere, gemini, openai_chat, openai_responses, signature};
 use crate::meter::Usage;
 use crate::sse::Event;
 use crate::telemetry::Face;
@@ -30,8 +30,8 @@ pub struct About {
     pub created_unix_s: u64,
 }
 
-/// Reads a client's body. Fields that the common request has no place for are in `lost`.
-pub fn read_request(face: Face, body: &Value, lost: &mut Lost) -> Result<Request, Invalid> {
+/// Reads a client's body, to be sent in `wire`. Fields that the common request has no place for are in `lost`.
+pub fn read_request(face: Face, wire: Wire, body: &Value, lost: &mut Lost) -> Result<Request, Invalid> {
     let mut request = match face {
         Face::Completions => openai_chat::completions::read_request(body, lost),
         Face::Responses => openai_responses::read_request(body, lost),
@@ -40,6 +40,7 @@ pub fn read_request(face: Face, body: &Value, lost: &mut Lost) -> Result<Request
         _ => openai_chat::read_request(body, lost),
     }?;
     request.name_results();
+    signature::take_own(face, wire, &mut request);
     Ok(request)
 }
 
@@ -60,6 +61,7 @@ pub struct Translation {
     request: Request,
     about: About,
     face: Face,
+    wire: Wire,
     reads: Reads,
     writes: Writes,
     seen: Seen,
@@ -83,14 +85,30 @@ enum Writes {
     Gemini(gemini::AnswerOut),
 }
 
-/// What no dialect must get wrong: a choice that called a tool ends with `tool_calls`, whatever the provider says.
+/// What no dialect must get wrong: a choice that called a tool ends with `tool_calls`, whatever the provider says; and it
+/// ends once, behind all of its content (Vertex has streams with a finish reason on every chunk, the last of which holds).
 #[derive(Default)]
 struct Seen {
     /// One bit per choice.
     called: u128,
+    finished: Vec<(u32, Finish, String)>,
 }
 
 impl Seen {
+    /// Passes a piece of a stream on; ends are kept for [`Translation::end`].
+    fn pass<'a>(&mut self, piece: Piece<'a>, on: impl FnOnce(Piece<'a>)) {
+        match self.correct(piece) {
+            Piece::Finish { choice, reason, said } => {
+                // Nobody asks for more choices than these.
+                const CHOICES_MAX: usize = 128;
+                self.finished.retain(|(ended, ..)| *ended != choice);
+                self.finished.truncate(CHOICES_MAX);
+                self.finished.push((choice, reason, said.decode().into_owned()));
+            }
+            piece => on(piece),
+        }
+    }
+
     fn correct<'a>(&mut self, piece: Piece<'a>) -> Piece<'a> {
         let bit = |choice: u32| 1_u128.checked_shl(choice).unwrap_or(0);
         match piece {
@@ -114,7 +132,7 @@ impl Translation {
             Face::Gemini => Writes::Gemini(gemini::AnswerOut::new(&request, &about)),
             _ => Writes::Chat(openai_chat::AnswerOut::new(&request, &about)),
         };
-        Self { request, about, face, reads, writes, seen: Seen::default(), error: None }
+        Self { request, about, face, wire, reads, writes, seen: Seen::default(), error: None }
     }
 
     /// Whether the client gets a stream.
@@ -130,10 +148,10 @@ impl Translation {
     /// One event of the provider's stream; appends what the client gets for it. Allocates nothing in the steady state.
     #[inline]
     pub fn event(&mut self, event: &Event<'_>, out: &mut Vec<u8>) {
-        let Self { reads, writes, seen, error, .. } = self;
+        let Self { reads, writes, seen, error, face, wire, .. } = self;
         reads.event(event, &mut |piece| match piece {
             Piece::Error { message } => *error = Some(message.decode().into_owned()),
-            piece => writes.piece(seen.correct(piece), out),
+            piece => seen.pass(piece, |piece| signature::mark(*face, *wire, piece, |piece| writes.piece(piece, out))),
         });
     }
 
@@ -144,6 +162,9 @@ impl Translation {
 
     /// The provider's stream came to its proper end.
     pub fn end(&mut self, usage: &Usage, out: &mut Vec<u8>) {
+        for (choice, reason, said) in std::mem::take(&mut self.seen.finished) {
+            self.writes.piece(Piece::Finish { choice, reason, said: Text::Plain(&said) }, out);
+        }
         match &mut self.writes {
             Writes::Chat(out_) => out_.end(usage, out),
             Writes::Completions(out_) => out_.end(usage, out),
@@ -155,13 +176,17 @@ impl Translation {
 
     /// A whole unary answer; appends the client's body, a stream when that was asked for.
     pub fn body(&mut self, body: &[u8], usage: &Usage, out: &mut Vec<u8>) {
-        let Self { reads, writes, seen, .. } = self;
+        let Self { reads, writes, seen, face, wire, .. } = self;
         if self.request.stream {
-            reads.body(body, &mut |piece| writes.piece(seen.correct(piece), out));
+            reads.body(body, &mut |piece| {
+                seen.pass(piece, |piece| signature::mark(*face, *wire, piece, |piece| writes.piece(piece, out)));
+            });
             return self.end(usage, out);
         }
         let mut gather = Gather::default();
-        reads.body(body, &mut |piece| gather.piece(seen.correct(piece)));
+        reads.body(body, &mut |piece| {
+            signature::mark(*face, *wire, seen.correct(piece), |piece| gather.piece(piece));
+        });
         let (answer, request, about) = (gather.answer(), &self.request, &self.about);
         match self.face {
             Face::Completions => openai_chat::completions::write_answer(request, about, &answer, usage, out),

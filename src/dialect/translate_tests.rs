@@ -142,7 +142,12 @@ fn every_recorded_answer_says_the_same_in_every_dialect() {
     let mut failures = Vec::new();
     let mut compared = 0;
     for sample in samples() {
-        let original = essence(&said(sample.wire, sample.is_stream(), &sample.bytes));
+        let answer = said(sample.wire, sample.is_stream(), &sample.bytes);
+        let paused = answer.choices.iter().any(|choice| choice.finish == Some(Finish::Pause));
+        let mut original = essence(&answer);
+        if paused {
+            original.finish = None;
+        }
         for face in FACES {
             let out = translated(face, &sample);
             let wire = Wire::of(face);
@@ -150,8 +155,8 @@ fn every_recorded_answer_says_the_same_in_every_dialect() {
                 Face::Completions => continue,
                 _ => essence(&said(wire, sample.is_stream(), &out)),
             };
-            // A stream that broke off has no end to be compared.
-            if original.finish.is_none() {
+            // A stream that broke off has no end to be compared, and a pause is Anthropic's alone.
+            if original.finish.is_none() || paused {
                 got.finish = None;
             }
             compared += 1;

@@ -58,7 +58,8 @@ fn bare<'a>(snapshot: &'a Snapshot, face: Face, name: &'a str) -> Result<Resolve
     let listed = |account: &Account| account.models.contains_key(name);
     // The first kind of account that has the name at all decides: one that lists it before one that passes any name on,
     // one that speaks the caller's dialect before one that is translated to.
-    let tiers: [&dyn Fn(&Account, Spoken) -> bool; 5] = [
+    type Tier<'a> = &'a dyn Fn(&Account, Spoken) -> bool;
+    let tiers: [Tier<'_>; 5] = [
         &|account, spoken| real(account) && listed(account) && spoken == Spoken::Same,
         &|account, _| real(account) && listed(account),
         &|account, spoken| real(account) && account.pass_any_model && spoken == Spoken::Same,

@@ -50,7 +50,7 @@ pub fn outgoing(
             (out, Back::Rerank { request: body, model: target.model_id.clone(), wire })
         }
         _ => {
-            let mut asked = read_request(face, &body, &mut lost).map_err(invalid)?;
+            let mut asked = read_request(face, wire, &body, &mut lost).map_err(invalid)?;
             asked.stream = request.record().stream;
             asked.stream_array = face == Face::Gemini && !asks_sse(request, received);
             let out = write_request(wire, &asked, &to, &mut lost);
