@@ -4,6 +4,8 @@
 //! Members stand in any order (TGI writes `choices` before `id`, Snowflake `delta` before `index`), so a choice is
 //! passed over once to find its members, and its delta is read after that.
 
+use serde::de::IgnoredAny;
+
 use super::calls_in::Calls;
 use super::message_in::{Message, Thinking};
 use crate::dialect::common::{Finish, Piece, Request, Text};
@@ -189,10 +191,12 @@ pub(super) fn pass<'a>(walk: &mut Walk<'a>) -> Walk<'a> {
     value
 }
 
-/// What stands between the brackets of an array, unless it is empty.
+/// What stands between the brackets of an array, unless it is empty. It goes into the client's JSON as it is: broken
+/// items are left out.
 fn inside(raw: &[u8]) -> Option<&[u8]> {
     let items = raw.strip_prefix(b"[")?.strip_suffix(b"]")?.trim_ascii();
-    (!items.is_empty()).then_some(items)
+    let sound = std::str::from_utf8(raw).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok());
+    (!items.is_empty() && sound).then_some(items)
 }
 
 /// An error's own words: it is an object, or a string (TGI, Ollama), or null and none.

@@ -56,14 +56,14 @@ pub(super) struct Upstream<'a> {
 impl<'a> Upstream<'a> {
     pub fn new(to: &To<'a>) -> Self {
         let family = match to.kind {
-            "openai" | "azure-openai" => Family::of(to.model),
+            "openai" | "azure-openai" | "azure-foundry" => Family::of(to.model),
             _ => Family::Unknown,
         };
         Self { kind: to.kind, family }
     }
 
     pub fn is_openai(&self) -> bool {
-        matches!(self.kind, "openai" | "azure-openai")
+        matches!(self.kind, "openai" | "azure-openai" | "azure-foundry")
     }
 
     pub fn is(&self, kind: &str) -> bool {
@@ -92,9 +92,10 @@ impl<'a> Upstream<'a> {
         if self.is("mistral-ai") { "any" } else { "required" }
     }
 
-    /// They report usage in every stream, and are strict about members they do not know.
+    /// Not of those that report usage in every stream unasked, or are strict about members they do not know; the same
+    /// as the accounts' own table says of streams that are not translated.
     pub fn asks_usage(&self) -> bool {
-        !matches!(self.kind, "mistral-ai" | "perplexity-ai")
+        !matches!(self.kind, "mistral-ai" | "perplexity-ai" | "ai21" | "databricks" | "snowflake-cortex")
     }
 
     /// How many stop sequences it takes.
@@ -135,7 +136,9 @@ impl<'a> Upstream<'a> {
             "deepseek" => ("thinking", json!({"type": if off { "disabled" } else { "enabled" }})),
             "openrouter" => ("reasoning", openrouter(ask, effort)),
             "mistral-ai" => ("reasoning_effort", if off { "none" } else { "high" }.into()),
-            "openai" | "azure-openai" => ("reasoning_effort", self.openai_effort(effort).as_str().into()),
+            "openai" | "azure-openai" | "azure-foundry" => {
+                ("reasoning_effort", self.openai_effort(effort).as_str().into())
+            }
             // Qwen on Groq knows on and off; gpt-oss everywhere and Grok cannot be turned off.
             "xai" | "cerebras" | "groq" | "perplexity-ai" => {
                 ("reasoning_effort", effort.clamp(Effort::Low, Effort::High).as_str().into())
@@ -176,7 +179,6 @@ fn openrouter(ask: &ReasoningAsk, effort: Effort) -> Value {
 fn lacks(kind: &str) -> &'static [Field] {
     use Field::*;
     match kind {
-        "openai" | "azure-openai" => &[TopK],
         "mistral-ai" => &[TopK, Logprobs, LogitBias, User, ServiceTier],
         "groq" => &[TopK, Choices, Logprobs, LogitBias, PresencePenalty, FrequencyPenalty, Audio, File],
         "deepseek" => &[TopK, Choices, Seed, LogitBias, ParallelToolCalls, ServiceTier, Image, Audio, File],
@@ -189,9 +191,11 @@ fn lacks(kind: &str) -> &'static [Field] {
         // Of its OpenAI form; a tool choice of `none` is told by leaving the tools out.
         "ollama" => &[TopK, Choices, Logprobs, LogitBias, ServiceTier, ToolChoice, ParallelToolCalls, Audio, File],
         "deepinfra" | "sambanova" => &[Choices, LogitBias, ServiceTier, Audio, File],
-        // vLLM, SGLang, TGI, llama.cpp.
-        "self-hosted-model" | "mock" => &[ServiceTier, File],
+        "ai21" => &[TopK, LogitBias, Logprobs, Seed, ParallelToolCalls, ServiceTier, Image, Audio, File],
+        // vLLM, SGLang, TGI, llama.cpp, and those who host them.
+        "self-hosted-model" | "mock" | "baseten" => &[ServiceTier, File],
         "openrouter" => &[],
+        // OpenAI and Azure among them.
         _ => &[TopK],
     }
 }

@@ -127,9 +127,9 @@ impl Writer<'_, '_> {
         self.push("assistant", out);
     }
 
-    /// Google's endpoint, which any account can stand for. Others do not know the member.
+    /// Google's own endpoint of this dialect is reached through such an account. Others do not know the member.
     fn takes_signatures(&self) -> bool {
-        self.upstream.is("self-hosted-model") || self.upstream.kind.starts_with("google")
+        self.upstream.is("self-hosted-model")
     }
 
     /// Most providers never want to see what their model thought: nothing is lost there. DeepSeek wants it back while
@@ -176,7 +176,7 @@ impl Writer<'_, '_> {
         let alphanumeric = id.bytes().all(|byte| byte.is_ascii_alphanumeric());
         match self.upstream.kind {
             "mistral-ai" if id.len() != MISTRAL_ID_CHARS || !alphanumeric => short_id(id),
-            "openai" | "azure-openai" if id.len() > OPENAI_ID_CHARS_MAX => format!("call_{}", short_id(id)),
+            _ if self.upstream.is_openai() && id.len() > OPENAI_ID_CHARS_MAX => format!("call_{}", short_id(id)),
             _ => id.to_owned(),
         }
     }

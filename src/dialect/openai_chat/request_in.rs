@@ -66,6 +66,9 @@ pub(super) fn read_members(members: &Object, request: &mut Request, lost: &mut L
             _ => lost.named(name.as_str()),
         }
     }
+    if request.tools.is_empty() && request.tool_choice == Some(ToolChoice::None) {
+        request.tool_choice = None;
+    }
     // `reasoning` and its like may have said nothing.
     request.reasoning = request.reasoning.take().filter(|ask| *ask != ReasoningAsk::default());
     for name in ["max_completion_tokens", "max_tokens"] {

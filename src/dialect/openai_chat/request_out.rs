@@ -25,7 +25,9 @@ pub fn write_request(request: &Request, to: &To<'_>, lost: &mut Lost) -> Value {
         out.lost.field(Field::Reasoning);
     }
     out.member(Field::User, "user", request.user.as_deref());
-    out.member(Field::ServiceTier, "service_tier", request.service_tier.as_deref());
+    if let Some(tier) = &request.service_tier {
+        out.service_tier(tier);
+    }
     if request.stream {
         out.put("stream", true);
         if out.upstream.asks_usage() {
@@ -106,6 +108,19 @@ impl Writer<'_, '_> {
         };
         self.member(Field::ToolChoice, "tool_choice", choice);
         self.member(Field::ParallelToolCalls, "parallel_tool_calls", request.parallel_tool_calls.filter(|many| !many));
+    }
+
+    /// The plain tier is what a provider without tiers has anyway.
+    fn service_tier(&mut self, asked: &str) {
+        let plain = matches!(asked, "default" | "standard" | "standard_only");
+        let groq = self.upstream.is("groq");
+        match asked {
+            _ if plain && !self.upstream.takes(Field::ServiceTier) => {}
+            _ if plain => self.put("service_tier", if groq { "on_demand" } else { "default" }),
+            "flex" | "priority" | "scale" if !groq => self.member(Field::ServiceTier, "service_tier", Some(asked)),
+            "flex" | "performance" | "on_demand" if groq => self.put("service_tier", asked),
+            _ => self.lost.field(Field::ServiceTier),
+        }
     }
 
     fn format(&mut self, format: &Format) {

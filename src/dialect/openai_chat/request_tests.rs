@@ -145,6 +145,7 @@ fn what_is_meant_anyway_is_not_lost_and_what_nobody_knows_is() {
         ("top_logprobs", json!(0)),
         ("parallel_tool_calls", json!(true)),
         ("tool_choice", json!("auto")),
+        ("tool_choice", json!("none")),
         ("service_tier", json!("auto")),
         ("store", json!(false)),
         ("modalities", json!(["text"])),
@@ -398,6 +399,24 @@ fn what_a_provider_has_no_place_for_is_named() {
     ] {
         let expected: Vec<String> = lost.map(|field| field.name(Face::Messages).to_owned()).into_iter().collect();
         assert_eq!(write(&request, kind, model).1, expected, "{kind} {model} {request:?}");
+    }
+}
+
+#[test]
+fn tiers_are_told_in_the_words_of_the_provider() {
+    for (kind, asked, told, lost) in [
+        ("openai", "flex", json!("flex"), false),
+        ("openai", "standard_only", json!("default"), false),
+        ("openai", "on_demand", Value::Null, true),
+        ("groq", "default", json!("on_demand"), false),
+        ("groq", "performance", json!("performance"), false),
+        ("groq", "priority", Value::Null, true),
+        ("mistral-ai", "default", Value::Null, false),
+        ("mistral-ai", "priority", Value::Null, true),
+    ] {
+        let request = Request { service_tier: Some(asked.into()), ..Request::default() };
+        let (body, fields) = write(&request, kind, "m");
+        assert_eq!((&body["service_tier"], fields.len() == 1), (&told, lost), "{kind} {asked}");
     }
 }
 

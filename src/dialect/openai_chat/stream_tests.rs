@@ -229,6 +229,24 @@ fn the_answer_starts_with_the_first_chunk_that_says_something() {
     assert_eq!((answer.id.as_str(), answer.model.as_str()), ("a", "m"));
 }
 
+#[test]
+fn log_probabilities_are_carried_and_broken_ones_are_not() {
+    let chunk = |logprobs: &str| {
+        format!("data: {{\"id\":\"a\",\"choices\":[{{\"delta\":{{\"content\":\"a\"}},\"logprobs\":{logprobs}}}]}}\n\n")
+    };
+    let items = r#"{"token":"a","logprob":-1e-5,"bytes":[97],"top_logprobs":[]}"#;
+    let text =
+        [format!(r#"{{"content":[{items}],"refusal":null}}"#), "null".into(), format!(r#"{{"content":[ {items} ]}}"#)];
+    let text: String = text.iter().map(|logprobs| chunk(logprobs)).collect();
+    let choice = only(&text);
+    assert_eq!(choice.logprobs, format!("{items},{items}").into_bytes());
+    assert_eq!(again(text.as_bytes()).choices[0].logprobs, choice.logprobs);
+    for broken in [r#"{"content":[{]}"#, r#"{"content":[{"a":}]}"#, r#"{"content":[]}"#, r#"{"content":{}}"#] {
+        let answer = read_stream(chunk(broken).as_bytes(), usize::MAX);
+        assert!(answer.choices.iter().all(|choice| choice.logprobs.is_empty()), "{broken}");
+    }
+}
+
 fn events(bytes: &[u8]) -> Vec<Value> {
     let text = std::str::from_utf8(bytes).unwrap();
     let data = text.split_terminator("\n\n").map(|event| event.strip_prefix("data: ").unwrap());
