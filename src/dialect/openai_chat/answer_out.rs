@@ -1,7 +1,7 @@
 //! Pieces -> the stream that a client of chat completions reads (spec "providers" 2): the role on a choice's first
 //! delta, its end in a chunk of its own, the usage in a last one without choices where it was asked for, `[DONE]`.
 
-use super::shape::{Choices, DONE, call_id, finish, head, model, number, usage};
+use super::shape::{Choices, DONE, Ends, call_id, finish, head, model, number, usage};
 use super::thinking::Stretches;
 use crate::dialect::About;
 use crate::dialect::common::{Finish, Piece, Request, Text};
@@ -16,7 +16,7 @@ pub struct AnswerOut {
     tail: &'static [u8],
     stream_usage: bool,
     begun: Choices,
-    finished: Choices,
+    ends: Ends,
     called: Choices,
     refused: Choices,
     /// Calls (choice, index) without arguments so far: `{}` if it stays so.
@@ -33,7 +33,7 @@ impl AnswerOut {
             tail,
             stream_usage: request.stream_usage,
             begun: Choices::default(),
-            finished: Choices::default(),
+            ends: Ends::default(),
             called: Choices::default(),
             refused: Choices::default(),
             bare: Vec::new(),
@@ -86,20 +86,17 @@ impl AnswerOut {
                 out.extend_from_slice(b"],\"refusal\":null},\"finish_reason\":null}");
                 out.extend_from_slice(self.tail);
             }
-            Piece::Finish { choice, reason, said } => self.finish(choice, reason, said, out),
+            Piece::Finish { choice, reason, said } => self.ends.set(choice, reason, said),
             Piece::Error { .. } => {}
         }
     }
 
     /// Everything came: the last events, usage, and the terminator.
     pub fn end(&mut self, counts: &Usage, out: &mut Vec<u8>) {
-        if self.begun.is_empty() {
-            self.finish(0, Finish::Stop, Text::Plain(""), out);
-        }
-        // Some providers never say how a choice ended (Snowflake).
-        for choice in self.begun.each().filter(|choice| !self.finished.has(*choice)).collect::<Vec<_>>() {
-            let reason = if self.called.has(choice) { Finish::ToolCalls } else { Finish::Stop };
-            self.finish(choice, reason, Text::Plain(""), out);
+        let called = &self.called;
+        let unsaid = |choice| if called.has(choice) { Finish::ToolCalls } else { Finish::Stop };
+        for end in self.ends.all(&self.begun, unsaid) {
+            self.finish(end.choice, end.reason, Text::Plain(&end.said), out);
         }
         if self.stream_usage {
             out.extend_from_slice(&self.head);
@@ -194,7 +191,6 @@ impl AnswerOut {
             self.arguments(choice, index, Text::Plain("{}"), out);
         }
         self.open(choice, true, out);
-        self.finished.add(choice);
         unclosed(out);
         out.extend_from_slice(b"},\"logprobs\":null,");
         finish(reason, self.refused.has(choice), said, out);

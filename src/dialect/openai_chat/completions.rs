@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::fields::At;
 use super::request_in;
-use super::shape::{Choices, DONE, finish, head, model, number, quoted, usage};
+use super::shape::{Choices, DONE, Ends, finish, head, model, number, quoted, usage};
 use super::unary_out::joined;
 use crate::dialect::About;
 use crate::dialect::common::{Answer, AnswerPart, Choice, Finish, Invalid, Lost, Message, Piece, Request, Role, Text};
@@ -67,7 +67,7 @@ pub struct AnswerOut {
     head: Vec<u8>,
     stream_usage: bool,
     begun: Choices,
-    finished: Choices,
+    ends: Ends,
 }
 
 impl AnswerOut {
@@ -77,7 +77,7 @@ impl AnswerOut {
             head: Vec::new(),
             stream_usage: request.stream_usage,
             begun: Choices::default(),
-            finished: Choices::default(),
+            ends: Ends::default(),
         };
         new.name("");
         new
@@ -91,20 +91,14 @@ impl AnswerOut {
             Piece::Text { choice, text } | Piece::Refusal { choice, text } if !text.is_empty() => {
                 self.chunk(choice, text, None, out);
             }
-            Piece::Finish { choice, reason, said } => {
-                self.finished.add(choice);
-                self.chunk(choice, Text::Plain(""), Some((reason, said)), out);
-            }
+            Piece::Finish { choice, reason, said } => self.ends.set(choice, reason, said),
             _ => {}
         }
     }
 
     pub fn end(&mut self, counts: &Usage, out: &mut Vec<u8>) {
-        if self.begun.is_empty() {
-            self.begun.add(0);
-        }
-        for choice in self.begun.each().filter(|choice| !self.finished.has(*choice)).collect::<Vec<_>>() {
-            self.chunk(choice, Text::Plain(""), Some((Finish::Stop, Text::Plain(""))), out);
+        for end in self.ends.all(&self.begun, |_| Finish::Stop) {
+            self.chunk(end.choice, Text::Plain(""), Some((end.reason, Text::Plain(&end.said))), out);
         }
         if self.stream_usage {
             let before = self.head.strip_suffix(CHOICE).unwrap_or_default();

@@ -9,8 +9,10 @@ use serde_json::Value;
 use super::stream_tests::{about, again, read_body, read_stream};
 use super::{AnswerIn, write_answer};
 use crate::dialect::common::{Answer, AnswerPart, Gather, Request};
-use crate::meter::Usage;
-use crate::sse::Scanner;
+use crate::dialect::{Reading, Translation, Wire};
+use crate::meter::{Family, Usage};
+use crate::sse::{Event, Scanner};
+use crate::telemetry::Face;
 
 struct Recording {
     file: String,
@@ -19,6 +21,10 @@ struct Recording {
 
 /// Answers of chat completions and completions.
 fn recordings(ending: &str) -> Vec<Recording> {
+    recordings_of(&["chat", "completions"], ending)
+}
+
+fn recordings_of(apis: &[&str], ending: &str) -> Vec<Recording> {
     let wire = std::env::var_os("SLUICE_SHARED")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from)
         .join("wire");
@@ -30,12 +36,12 @@ fn recordings(ending: &str) -> Vec<Recording> {
     for line in index.lines().skip(1) {
         let fields: Vec<&str> = line.split('\t').collect();
         let (file, api, status) = (fields[0], fields[2], fields[4]);
-        if matches!(api, "chat" | "completions") && status == "200" && file.ends_with(ending) {
+        if apis.contains(&api) && status == "200" && file.ends_with(ending) {
             let Ok(bytes) = std::fs::read(wire.join(file)) else { continue };
             found.push(Recording { file: file.to_owned(), bytes });
         }
     }
-    assert!(found.len() > 20, "{} recordings", found.len());
+    assert!(found.len() >= 20, "{} recordings", found.len());
     found
 }
 
@@ -162,6 +168,56 @@ fn recorded_bodies_say_the_same_as_a_tree_of_them() {
             }
         }
         assert_eq!(second.choices, first.choices, "{}", recording.file);
+    }
+}
+
+/// What SDKs rely on: the role once, one end, calls in order with arguments that are objects.
+fn check_chunks(file: &str, out: &[u8]) {
+    let text = std::str::from_utf8(out).unwrap();
+    let chunks = text.strip_suffix("data: [DONE]\n\n").unwrap_or_else(|| panic!("{file}: {text}"));
+    let (mut roles, mut ends, mut calls) = (0, 0, Vec::<String>::new());
+    for event in chunks.split_terminator("\n\n") {
+        let chunk: Value = serde_json::from_str(event.strip_prefix("data: ").unwrap()).unwrap();
+        assert!(chunk["id"].as_str().unwrap().starts_with("chatcmpl-") && chunk["created"].is_u64(), "{file}");
+        for choice in chunk["choices"].as_array().unwrap() {
+            roles += i32::from(choice["delta"].get("role").is_some());
+            ends += i32::from(!choice["finish_reason"].is_null());
+            for call in choice["delta"]["tool_calls"].as_array().into_iter().flatten() {
+                let index = call["index"].as_u64().unwrap() as usize;
+                if call.get("id").is_some() {
+                    assert_eq!(index, calls.len(), "{file}");
+                    assert!(!string(&call["id"]).is_empty() && !string(&call["function"]["name"]).is_empty(), "{file}");
+                    calls.push(String::new());
+                }
+                calls[index].push_str(string(&call["function"]["arguments"]));
+            }
+        }
+    }
+    assert_eq!((roles, ends), (1, 1), "{file}");
+    for arguments in calls {
+        assert!(serde_json::from_str::<Value>(&arguments).is_ok_and(|value| value.is_object()), "{file}: {arguments}");
+    }
+}
+
+#[test]
+fn recorded_streams_of_other_dialects_reach_a_client_of_chat() {
+    let wires = [("messages", Wire::Messages), ("responses", Wire::Responses), ("generate", Wire::Gemini)];
+    for (api, wire) in wires {
+        for recording in recordings_of(&[api], ".sse") {
+            let mut translation = Translation::new(Face::ChatCompletions, wire, Request::default(), about());
+            let (mut out, mut reading) = (Vec::new(), Reading::new(Family::Unknown));
+            let mut scanner = Scanner::new(1 << 22);
+            let mut each = |event: Event<'_>| {
+                wire.read_event(&event, &mut reading);
+                translation.event(&event, &mut out);
+            };
+            scanner.feed(&recording.bytes, &mut each).unwrap();
+            scanner.finish(&mut each);
+            if reading.terminated && reading.error.is_none() {
+                translation.end(&reading.usage, &mut out);
+                check_chunks(&recording.file, &out);
+            }
+        }
     }
 }
 

@@ -102,13 +102,37 @@ impl Choices {
     pub fn has(&self, choice: u32) -> bool {
         self.0 & bit(choice).unwrap_or_default() != 0
     }
+}
 
-    pub fn is_empty(&self) -> bool {
-        self.0 == 0
+/// How the choices of a stream ended. Told when all is over: some providers say it with every chunk, and the last one
+/// counts (Vertex); some never do (Snowflake).
+#[derive(Default)]
+pub(super) struct Ends(Vec<End>);
+
+pub(super) struct End {
+    pub choice: u32,
+    pub reason: Finish,
+    pub said: String,
+}
+
+impl Ends {
+    pub fn set(&mut self, choice: u32, reason: Finish, said: Text<'_>) {
+        self.0.retain(|end| end.choice != choice);
+        self.0.push(End { choice, reason, said: said.decode().into_owned() });
     }
 
-    pub fn each(&self) -> impl Iterator<Item = u32> + use<> {
-        let bits = self.0;
-        (0..Bits::BITS).filter(move |choice| bits >> choice & 1 == 1)
+    /// Of every choice that began or ended, at least one: `unsaid` tells how those ended that nothing was said of.
+    pub fn all(&mut self, begun: &Choices, unsaid: impl Fn(u32) -> Finish) -> Vec<End> {
+        let mut ends = std::mem::take(&mut self.0);
+        for choice in (0..Bits::BITS).filter(|choice| begun.has(*choice)) {
+            if !ends.iter().any(|end| end.choice == choice) {
+                ends.push(End { choice, reason: unsaid(choice), said: String::new() });
+            }
+        }
+        if ends.is_empty() {
+            ends.push(End { choice: 0, reason: Finish::Stop, said: String::new() });
+        }
+        ends.sort_by_key(|end| end.choice);
+        ends
     }
 }
