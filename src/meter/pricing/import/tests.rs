@@ -1,5 +1,7 @@
 //! What becomes of the public lists, and of a table that they are laid over.
 
+use proptest::prelude::*;
+
 use super::super::rates::Unit;
 use super::super::{Pricing, Ratio, Table};
 use super::*;
@@ -226,4 +228,41 @@ fn a_table_of_ones_own_is_judged_with_its_lines() {
     }
     assert_eq!(Table::read("{\"rows\":[]}".to_owned()).map(|_| ()).map_err(|(line, _)| line), Err(1));
     assert!(Table::read(format!("{} x", table(&format!("{{\"id\":\"openai/b\",{rest}}}")))).is_err());
+}
+
+proptest! {
+    /// Lists and tables come from outside: cut or changed anywhere they are refused or read, never a panic.
+    #[test]
+    fn a_damaged_list_or_table_is_no_panic(at in 0..3000usize, byte in any::<u8>(), cut in any::<bool>()) {
+        let table = format!("{{\"schema\":\"sluice-prices/1\",\"rows\":[{}]}}", import(GENAI, day("2026-07-24")).expect("a list").rows.iter().map(Listed::line).collect::<Vec<_>>().join(","));
+        for text in [GENAI, &table] {
+            let mut bytes = text.as_bytes().to_vec();
+            let at = at % bytes.len();
+            if cut { bytes.truncate(at) } else { bytes[at] = byte }
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            let _ = import(&text, day("2026-07-24"));
+            if let Ok(table) = Table::read(text) {
+                prop_assert_eq!(Table::read(Table::write(&table.rows())).map(|again| again.rows().len()), Ok(table.rows().len()));
+            }
+        }
+    }
+
+    /// No usage, however absurd, makes the arithmetic panic or a negative cost.
+    #[test]
+    fn any_usage_has_a_cost_or_none(counts in prop::array::uniform8(any::<u64>()), small in any::<bool>()) {
+        let text = r#"{"id":"p/m","in":3,"read":0.3,"write_5m":3.75,"out":15,"above":{"200000":{"in":6,"out":22.5}},"us":1.1,"fast":6,"web_search":0.01,"source":"t","checked":"2026-07-01"}"#;
+        let row = Listed::read(text).ok().and_then(|listed| listed.row()).expect("a row");
+        let pricing = Pricing::of_rows(vec![row], Ratio::discounted("12.5").expect("a discount"), Geo::Us);
+        let [input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, audio_input, searches] =
+            counts.map(|count| if small { count >> 40 } else { count });
+        let usage = Usage {
+            input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, audio_input,
+            web_searches: searches as u32,
+            source: UsageSource::Reported,
+            ..Usage::default()
+        };
+        let cost = pricing.cost(&usage, 0);
+        prop_assert!(cost.is_none_or(|cost| cost >= 0));
+        prop_assert!(!small || cost.is_some());
+    }
 }
