@@ -152,12 +152,13 @@ impl Reading {
             let source = if source == UsageSource::None { UsageSource::Reported } else { source };
             return Usage { output: output.max(self.usage.output), source, ..self.usage };
         }
-        match source {
-            UsageSource::None => Usage::default(),
-            source => {
-                Usage { input: input_estimate, output, source, modifiers: self.usage.modifiers, ..Usage::default() }
-            }
-        }
+        let source = match source {
+            // An embedding delivers no text.
+            UsageSource::None if self.gemini.has_vectors => UsageSource::Estimated,
+            UsageSource::None => return Usage::default(),
+            source => source,
+        };
+        Usage { input: input_estimate, output, source, modifiers: self.usage.modifiers, ..Usage::default() }
     }
 
     fn read_usage(&mut self, walk: &mut Walk<'_>, cache: CacheInput) -> bool {

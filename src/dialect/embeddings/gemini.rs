@@ -21,7 +21,7 @@ pub(super) fn write_request(asked: &Asked<'_>, model: &str) -> Value {
     json!({"requests": asked.texts.iter().map(request).collect::<Vec<_>>()})
 }
 
-/// `{"embeddings":[{"values":[…]}]}`. `None` when it is something else.
+/// `{"embeddings":[{"values":[..]}]}`. `None` when it is something else.
 pub(super) fn read_answer(body: &[u8], vectors: &mut Vectors) -> Option<()> {
     let mut walk = Walk::new(body);
     if !walk.object() {
@@ -39,7 +39,7 @@ pub(super) fn read_answer(body: &[u8], vectors: &mut Vectors) -> Option<()> {
     (walk.at_end() && !vectors.is_empty()).then_some(())
 }
 
-/// One `{"values":[…]}`, whatever else it says.
+/// One `{"values":[..]}`, whatever else it says.
 pub(super) fn values(walk: &mut Walk<'_>, vectors: &mut Vectors) -> Option<()> {
     if !walk.object() {
         return None;

@@ -79,6 +79,10 @@ fn answers_become_openais() {
     let mut reading = Reading::new(Family::Unknown);
     Wire::Gemini.read_body(vertex.to_string().as_bytes(), &mut reading);
     assert_eq!((reading.usage.input, reading.usage.output), (11, 0));
+    let mut reading = Reading::new(Family::Unknown);
+    Wire::Gemini.read_body(gemini.to_string().as_bytes(), &mut reading);
+    let usage = reading.settle(9);
+    assert_eq!((usage.input, usage.output, usage.source), (9, 0, UsageSource::Estimated), "Gemini says no usage");
 }
 
 #[test]

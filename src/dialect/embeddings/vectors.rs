@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::json::{Walk, escape_into};
 use crate::meter::Usage;
 
-/// `{"object":"list","data":[…],…}` as it grows.
+/// `{"object":"list","data":[..],..}` as it grows.
 pub(super) struct Vectors {
     base64: bool,
     out: Vec<u8>,

@@ -15,7 +15,7 @@ pub(super) fn write_request(asked: &Asked<'_>) -> Value {
     }
 }
 
-/// `{"predictions":[{"embeddings":{"values":[…],"statistics":{"token_count"}}}]}`. `None` when it is something else.
+/// `{"predictions":[{"embeddings":{"values":[..],"statistics":{"token_count"}}}]}`. `None` when it is something else.
 pub(super) fn read_answer(body: &[u8], vectors: &mut Vectors) -> Option<()> {
     let mut walk = Walk::new(body);
     if !walk.object() {

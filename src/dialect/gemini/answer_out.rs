@@ -15,7 +15,7 @@ pub struct AnswerOut {
     array: bool,
     hides_thoughts: bool,
     about: About,
-    /// The end of every response: `,"modelVersion":"…","responseId":"…"}`.
+    /// The end of every response: `,"modelVersion":"..","responseId":".."}`.
     tail: Vec<u8>,
     begun: bool,
     /// Not written yet, in the order they began.

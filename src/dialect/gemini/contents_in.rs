@@ -6,6 +6,7 @@
 use serde_json::Value;
 
 use super::fields::{list, members, within};
+use super::signature::unwrapped;
 use crate::dialect::common::{CallResult, Invalid, Lost, Media, Message, Part, ReasoningText, Role, Source, ToolCall};
 
 /// Of one conversation.
@@ -44,7 +45,9 @@ impl Contents {
                 "parts" => {
                     for (at, part) in list(member.value).iter().enumerate() {
                         let part = self.part(part, lost);
-                        parts.extend(within(format_args!("{}[{at}]", member.key), part)?);
+                        if let Some(part) = within(format_args!("{}[{at}]", member.key), part)? {
+                            push(&mut parts, part);
+                        }
                     }
                 }
                 name => lost.named(format!("contents[].{name}")),
@@ -67,7 +70,7 @@ impl Contents {
                     continue;
                 }
                 "thoughtSignature" => {
-                    signature = Some(member.text()?.to_owned());
+                    signature = Some(unwrapped(member.text()?));
                     continue;
                 }
                 name => {
@@ -161,6 +164,17 @@ impl Contents {
             None if id.is_empty() => format!("call_{name}"),
             None => id.to_owned(),
         }
+    }
+}
+
+/// The thoughts of a stream come back in the pieces they were sent in: those up to a signature are one.
+fn push(parts: &mut Vec<Part>, part: Part) {
+    match (parts.last_mut(), part) {
+        (Some(Part::Reasoning(last)), Part::Reasoning(more)) if last.signature.is_none() => {
+            last.text.push_str(&more.text);
+            last.signature = more.signature;
+        }
+        (_, part) => parts.push(part),
     }
 }
 

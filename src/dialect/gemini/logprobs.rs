@@ -1,4 +1,4 @@
-//! Log probabilities: Google's `{"chosenCandidates":[…],"topCandidates":[{"candidates":[…]}]}` and the items of OpenAI's
+//! Log probabilities: Google's `{"chosenCandidates":[..],"topCandidates":[{"candidates":[..]}]}` and the items of OpenAI's
 //! `logprobs.content`.
 
 use serde_json::{Map, Value, json};

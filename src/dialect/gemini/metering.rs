@@ -88,6 +88,10 @@ fn document(walk: &mut Walk<'_>, reading: &mut Reading, seen: &mut Seen, text: b
             b"responseId" => reading.read_id(walk),
             b"modelVersion" => reading.read_model(walk),
             b"error" => seen.error |= reading.read_error(walk),
+            b"embeddings" => {
+                reading.gemini.has_vectors = true;
+                walk.skip();
+            }
             b"predictions" if walk.array() => predictions(walk, reading),
             _ => walk.skip(),
         }

@@ -22,6 +22,7 @@ mod request_out_tests;
 #[cfg(test)]
 mod request_tests;
 mod schema;
+mod signature;
 mod usage;
 
 pub use answer_in::AnswerIn;

@@ -5,6 +5,7 @@ use std::io::Write;
 use serde_json::Value;
 
 use super::finish::word_of;
+use super::signature::wrapped;
 use crate::dialect::About;
 use crate::dialect::common::{Finish, Text};
 use crate::json::{Unescaped, escape_into};
@@ -16,7 +17,7 @@ pub(super) struct Call {
     pub index: u32,
     /// The part up to the arguments.
     head: Vec<u8>,
-    /// `,"thoughtSignature":"…"`, or nothing.
+    /// `,"thoughtSignature":".."`, or nothing.
     signature: Vec<u8>,
     arguments: Vec<u8>,
     open: Unescaped,
@@ -82,7 +83,7 @@ pub(super) fn push_text(text: Text<'_>, thought: bool, signature: Option<Text<'_
 
 fn push_signature(signature: Text<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b",\"thoughtSignature\":\"");
-    signature.push_escaped(out);
+    escape_into(&wrapped(&signature.decode()), out);
     out.push(b'"');
 }
 
@@ -100,7 +101,7 @@ pub(super) fn push_candidate(choice: u32, parts: impl FnOnce(&mut Vec<u8>), fini
     out.push(b'}');
 }
 
-/// `,"usageMetadata":{…}`. Google counts thoughts apart from the candidates, and cached tokens inside the prompt.
+/// `,"usageMetadata":{..}`. Google counts thoughts apart from the candidates, and cached tokens inside the prompt.
 pub(super) fn push_usage(usage: &Usage, out: &mut Vec<u8>) {
     if usage.source == UsageSource::None {
         return;

@@ -49,7 +49,9 @@ fn contents_become_messages() {
                 {"fileData": {"mimeType": "audio/wav", "fileUri": "gs://bucket/a.wav"}},
             ]},
             {"role": "model", "parts": [
-                {"text": "hm", "thought": true, "thoughtSignature": "c2ln"},
+                {"text": "h", "thought": true},
+                {"text": "m", "thought": true},
+                {"text": "", "thought": true, "thoughtSignature": "c2ln"},
                 {"functionCall": {"name": "f", "args": {"x": 1.50}}, "thought_signature": "Zg=="},
                 {"functionCall": {"name": "f"}},
                 {"functionCall": {"name": "g", "id": "own"}},

@@ -19,6 +19,8 @@ pub(in crate::dialect) struct Snapshot {
     image_output: Option<u64>,
     tier: Tier,
     odd: bool,
+    /// The answer is one of batchEmbedContents, which mostly says no usage.
+    pub(in crate::dialect) has_vectors: bool,
     /// One bit per candidate.
     pub(super) begun: u128,
     pub(super) ended: u128,
