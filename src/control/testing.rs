@@ -83,6 +83,7 @@ pub fn record(unix_ms: u64, n: u64) -> Record {
             reused: true,
             usage,
             cost_pico_usd: None,
+            cost_source: None,
         }],
         usage,
         cost_pico_usd: None,

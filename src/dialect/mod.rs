@@ -12,6 +12,7 @@ pub mod common;
 pub mod embeddings;
 mod errors;
 mod gemini;
+mod halves;
 mod multipart;
 mod openai_chat;
 mod openai_responses;

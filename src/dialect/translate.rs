@@ -6,6 +6,7 @@
 use serde_json::Value;
 
 use super::common::{Finish, Gather, Invalid, Lost, Piece, Request, Text};
+use super::halves::Halves;
 use super::{Wire, anthropic, bedrock, cohere, gemini, openai_chat, openai_responses, signature};
 use crate::meter::Usage;
 use crate::sse::Event;
@@ -65,6 +66,7 @@ pub struct Translation {
     reads: Reads,
     writes: Writes,
     seen: Seen,
+    halves: Halves,
     error: Option<String>,
 }
 
@@ -132,7 +134,17 @@ impl Translation {
             Face::Gemini => Writes::Gemini(gemini::AnswerOut::new(&request, &about)),
             _ => Writes::Chat(openai_chat::AnswerOut::new(&request, &about)),
         };
-        Self { request, about, face, wire, reads, writes, seen: Seen::default(), error: None }
+        Self {
+            request,
+            about,
+            face,
+            wire,
+            reads,
+            writes,
+            seen: Seen::default(),
+            halves: Halves::default(),
+            error: None,
+        }
     }
 
     /// Whether the client gets a stream.
@@ -148,10 +160,12 @@ impl Translation {
     /// One event of the provider's stream; appends what the client gets for it. Allocates nothing in the steady state.
     #[inline]
     pub fn event(&mut self, event: &Event<'_>, out: &mut Vec<u8>) {
-        let Self { reads, writes, seen, error, face, wire, .. } = self;
+        let Self { reads, writes, seen, halves, error, face, wire, .. } = self;
         reads.event(event, &mut |piece| match piece {
             Piece::Error { message } => *error = Some(message.decode().into_owned()),
-            piece => seen.pass(piece, |piece| signature::mark(*face, *wire, piece, |piece| writes.piece(piece, out))),
+            piece => halves.join(piece, &mut |piece| {
+                seen.pass(piece, |piece| signature::mark(*face, *wire, piece, |piece| writes.piece(piece, out)));
+            }),
         });
     }
 

@@ -18,7 +18,7 @@ pub use classes::Classes;
 pub use edit::{Edit, apply_edits, edit_include_usage, edit_model};
 pub use scan::{RequestScan, Str, scan_request};
 pub use strict::Text;
-pub use string::{Unescaped, decode, escape_into, is_string_inside, unescape};
+pub use string::{Unescaped, decode, escape_into, is_string_inside, trailing_half, unescape};
 pub use walk::{Number, Walk};
 
 /// Deepest nesting of a request body. One bit per level keeps what kind it is.

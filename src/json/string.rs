@@ -103,7 +103,7 @@ pub fn decode(raw: &[u8]) -> Cow<'_, str> {
 const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
 
 /// Whether `raw` may stand between the quotes of a JSON string as it is (RFC 8259 7): only known escapes, no control
-/// character, no quote, valid UTF-8. Half a surrogate pair passes: the other half may come in the next piece.
+/// character, no quote, valid UTF-8, and no half of a surrogate pair, which strict readers refuse.
 #[inline]
 pub fn is_string_inside(raw: &[u8]) -> bool {
     let (mut at, mut high) = (0, false);
@@ -114,10 +114,27 @@ pub fn is_string_inside(raw: &[u8]) -> bool {
         match raw.get(at..).unwrap_or_default() {
             [] => return !high || std::str::from_utf8(raw).is_ok(),
             [b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => at += 2,
-            escape @ [b'\\', b'u', ..] if escape.get(2..6).and_then(hex4).is_some() => at += 6,
-            _ => return false,
+            escape => match unit(escape) {
+                Some(0xd800..=0xdbff) if matches!(unit(escape.get(6..).unwrap_or_default()), Some(0xdc00..=0xdfff)) => {
+                    at += 12;
+                }
+                Some(0xd800..=0xdfff) | None => return false,
+                Some(_) => at += 6,
+            },
         }
     }
+}
+
+/// The UTF-16 unit of a `\uXXXX` that stands here.
+fn unit(escape: &[u8]) -> Option<u16> {
+    escape.strip_prefix(b"\\u").and_then(|digits| digits.get(..4)).and_then(hex4)
+}
+
+/// The last `\uXXXX` of `raw` when it is the first half of a surrogate pair: the second may come with the next piece.
+pub fn trailing_half(raw: &[u8]) -> Option<[u8; 6]> {
+    let last: [u8; 6] = *raw.last_chunk()?;
+    let backslashes = raw.iter().rev().skip(6).take_while(|&&byte| byte == b'\\').count();
+    (backslashes % 2 == 0 && matches!(unit(&last), Some(0xd800..=0xdbff))).then_some(last)
 }
 
 /// A first half of a surrogate pair whose second half has not come yet: a provider may cut a stream of text between

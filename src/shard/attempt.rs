@@ -150,6 +150,7 @@ pub fn begin(request: &mut Request, target: Arc<Target>, reason: AttemptReason, 
         reused: false,
         usage: Usage::default(),
         cost_pico_usd: None,
+        cost_source: None,
     });
 }
 

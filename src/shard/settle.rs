@@ -28,6 +28,11 @@ pub fn usage(request: &mut Request, reading: &mut Reading, family: Family, input
         return count_later(request, std::mem::take(reading), input.tokens);
     }
     let usage = reading.settle(input.tokens);
+    if usage.source == UsageSource::Reported
+        && let Some(attempt) = record.attempts.last()
+    {
+        attempt.target.learned.observe(input.base, usage.input, input.has_tools);
+    }
     set(record, usage);
 }
 
@@ -46,10 +51,9 @@ fn set(record: &mut Record, usage: Usage) {
     let unix_s = record.start_unix_ns / 1_000_000_000;
     if let Some(attempt) = record.attempts.last_mut() {
         attempt.usage = usage;
-        attempt.cost_pico_usd = match usage.source {
-            UsageSource::None => None,
-            _ => attempt.target.pricing.as_ref().and_then(|pricing| pricing.cost(&usage, unix_s)),
-        };
+        let charge = attempt.target.pricing.as_ref().and_then(|pricing| pricing.charge(&usage, unix_s));
+        attempt.cost_pico_usd = charge.map(|charge| charge.pico_usd);
+        attempt.cost_source = charge.map(|charge| charge.source);
         record.cost_pico_usd = attempt.cost_pico_usd;
     }
 }

@@ -58,6 +58,7 @@ pub fn attempt(target: Arc<Target>) -> Attempt {
             ..Usage::default()
         },
         cost_pico_usd: Some(42_600_000),
+        cost_source: Some(crate::meter::CostSource::Public),
     }
 }
 

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::meter::{Learned, Pricing, Usage};
+use crate::meter::{CostSource, Learned, Pricing, Usage};
 
 /// 16 bytes, time-ordered: 48 bits of unix milliseconds, 16 of shard, 64 of a per-shard counter mixed with a seed.
 /// Shown to clients as `req_` and 32 hex digits.
@@ -281,6 +281,8 @@ pub struct Attempt {
     pub usage: Usage,
     /// Pico-USD (1e-12 USD); `None` when the price is unknown.
     pub cost_pico_usd: Option<i64>,
+    /// Whose price that is.
+    pub cost_source: Option<CostSource>,
 }
 
 /// Every gap between two content events of one stream, in buckets: kept by the stream, merged into the shard's totals

@@ -3,7 +3,7 @@
 //! on both levels every bill would double.
 
 use super::proto::{self, Attributes};
-use crate::meter::UsageSource;
+use crate::meter::{CostSource, UsageSource};
 use crate::telemetry::{Attempt, Face, Outcome, Record, verdict};
 
 const KIND_SERVER: u64 = 2;
@@ -221,6 +221,7 @@ fn usage_attributes(attempt: &Attempt, attributes: &mut Attributes<'_>) {
     }
     if let Some(cost) = attempt.cost_pico_usd {
         attributes.float("sluice.cost_usd", cost as f64 / 1e12);
+        attributes.text("sluice.cost.source", attempt.cost_source.map_or("", CostSource::as_str));
     }
 }
 
