@@ -5,7 +5,6 @@
 //! are forwarded whatever they say, so it is lenient and merely stops at what it cannot read. `dialect`, `provider`
 //! and the data plane call it. Nothing here may recurse or panic on what a peer sent.
 
-mod classes;
 mod edit;
 mod scan;
 mod strict;
@@ -13,13 +12,14 @@ mod string;
 #[cfg(test)]
 mod tests;
 mod walk;
+mod weight;
 
-pub use classes::Classes;
 pub use edit::{Edit, apply_edits, edit_include_usage, edit_model};
 pub use scan::{RequestScan, Str, scan_request};
 pub use strict::Text;
 pub use string::{Unescaped, decode, escape_into, is_string_inside, trailing_half, unescape};
 pub use walk::{Number, Walk};
+pub use weight::{TOKEN, weight};
 
 /// Deepest nesting of a request body. One bit per level keeps what kind it is.
 pub const DEPTH_MAX: u32 = 128;

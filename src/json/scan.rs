@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::strict::{Cursor, Text};
-use super::{Classes, JsonError, Span, decode};
+use super::{JsonError, Span, decode, weight};
 
 /// What is known of a request body after the scan.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -29,8 +29,8 @@ pub struct RequestScan {
     /// inlined files (base64) are left out; short values such as roles stand for the template that a provider wraps
     /// around each message.
     pub text: Text,
-    /// `tools` or `functions` as they are written, names, descriptions and schemas.
-    pub tools: Classes,
+    /// Weight of `tools` or `functions` as they are written, names, descriptions and schemas.
+    pub tools_weight: u64,
     pub has_tools: bool,
 }
 
@@ -116,7 +116,7 @@ impl Cursor<'_> {
             b"tools" | b"functions" | b"toolConfig" => {
                 let span = self.span()?.of(self.bytes);
                 scan.has_tools |= span.len() > b"[{}]".len();
-                scan.tools.add(span);
+                scan.tools_weight += weight(span);
             }
             _ => self.value()?,
         }

@@ -1,7 +1,7 @@
 //! The grammar of RFC 8259, checked to the letter while passing over it.
 
 use super::string::{hex4, plain};
-use super::{Classes, DEPTH_MAX, JsonError};
+use super::{DEPTH_MAX, JsonError, weight};
 
 #[derive(Default)]
 pub(super) struct Cursor<'a> {
@@ -23,8 +23,8 @@ pub(super) struct Cursor<'a> {
 /// What the strings of some part of a body amount to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Text {
-    /// Of the strings as they are written, escapes and all.
-    pub classes: Classes,
+    /// Of the strings as they are written, escapes and all (weight.rs).
+    pub weight: u64,
     /// Escapes of two bytes and of six among them.
     pub escapes: u64,
     pub unicode_escapes: u64,
@@ -115,7 +115,7 @@ impl<'a> Cursor<'a> {
 
     #[inline]
     fn count(&mut self, text: &[u8]) {
-        self.text.classes.add(text);
+        self.text.weight += weight(text);
         self.text.escapes += self.escapes;
         self.text.unicode_escapes += self.unicode_escapes;
     }

@@ -209,8 +209,8 @@ fn what_is_wanted_of_a_request_is_found() {
     assert_eq!(scan.user.unwrap().decode(body.as_bytes()), "u\n1");
     assert_eq!(scan.include_usage, Some(false));
     assert_eq!(scan.stream_options.unwrap().of(body.as_bytes()), br#"{"x":[1],"include_usage":false}"#);
-    assert_eq!(scan.text.classes.prose, ("user".len() + "text".len() + "hello".len()) as u64);
-    assert!(scan.has_tools && scan.tools.prose > 0);
+    assert_eq!(scan.text.weight, 5 * ("user".len() + "text".len() + "hello".len()) as u64);
+    assert!(scan.has_tools && scan.tools_weight > 0);
     assert_eq!(scan.object_start, 2);
 }
 

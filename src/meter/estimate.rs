@@ -1,36 +1,19 @@
-//! Tokens guessed from bytes, for models whose tokenizer is private or unknown, and before any answer: each class of
-//! characters has a weight. The weights are a starting point (spec "providers" 15), not a fit; [`super::Learned`]
-//! corrects them for each target.
+//! Tokens guessed from bytes, for models whose tokenizer is private or unknown, and before any answer (json/weight.rs
+//! has the weights); [`super::Learned`] corrects the guess for each target.
 
 use super::Family;
-use crate::json::{Classes, RequestScan};
+use crate::json::{RequestScan, TOKEN, weight};
 
-/// Thousandths of a token per character. Line ends and indentation merge into runs, so blanks weigh as letters do.
-const PROSE: u64 = 250;
-const DIGIT: u64 = 400;
-const PUNCTUATION: u64 = 450;
-const TWO_BYTES: u64 = 600;
-const THREE_BYTES: u64 = 700;
-const FOUR_BYTES: u64 = 2000;
 /// How much too heavy an escape is as it is written: `\n` is one character, not a backslash and a letter, and
 /// `\u6c34` is one of three bytes.
-const ESCAPE: u64 = PUNCTUATION;
-const UNICODE_ESCAPE: u64 = 1300;
+const ESCAPE: u64 = 9;
+const UNICODE_ESCAPE: u64 = 26;
 /// The priming of the reply.
 const REPLY: u64 = 3;
 
-fn weigh_classes(classes: &Classes) -> u64 {
-    classes.prose * PROSE
-        + classes.digits * DIGIT
-        + classes.punctuation * PUNCTUATION
-        + classes.two * TWO_BYTES
-        + classes.three * THREE_BYTES
-        + classes.four * FOUR_BYTES
-}
-
 /// Thousandths of a token.
 pub(super) fn weigh(text: &[u8]) -> u64 {
-    weigh_classes(&Classes::of(text))
+    weight(text) * (1000 / TOKEN)
 }
 
 /// Tokens that this text probably is.
@@ -42,8 +25,7 @@ pub fn estimate_tokens(text: &[u8]) -> u64 {
 pub fn estimate(scan: &RequestScan) -> u64 {
     let text = &scan.text;
     let escapes = text.escapes * ESCAPE + text.unicode_escapes * UNICODE_ESCAPE;
-    let milli = weigh_classes(&text.classes).saturating_sub(escapes) + weigh_classes(&scan.tools);
-    milli.div_ceil(1000) + REPLY
+    (text.weight.saturating_sub(escapes) + scan.tools_weight).div_ceil(TOKEN) + REPLY
 }
 
 /// Tokens of this text by its family's own tokenizer; `None` when that is not public, or not loaded yet (it is asked
