@@ -6,7 +6,9 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # What the tests were written against. rotel, an OpenTelemetry collector, exists as pre-releases only.
-packages=("openai>=3.57,<4" "anthropic>=2.13,<3" "prometheus-client>=0.26,<1" "rotel>=0.0.1a15")
+packages=(
+    "openai>=3.57,<4" "anthropic>=2.13,<3" "google-genai>=3.6,<4" "prometheus-client>=0.26,<1" "rotel>=0.0.1a15"
+)
 
 dir=${SLUICE_VENV:-${CARGO_TARGET_DIR:-target}/python}
 mkdir -p "$(dirname "$dir")"

@@ -1,10 +1,10 @@
-//! The `openai` and `anthropic` Python packages, unchanged, against the gateway and its simulated provider. What they
-//! check is in tests/sdk/*.py.
+//! The `openai`, `anthropic` and `google-genai` Python packages, unchanged, against the gateway: its simulated provider, and
+//! a provider of every kind. What they check is in tests/sdk/*.py.
 
 mod common;
 
 use common::python::{run_sdk_tests, venv};
-use common::{DRIVERS, Gateway, MOCK, config};
+use common::{DRIVERS, Gateway, MOCK, config, providers};
 
 /// A key for everything, one for a single model, and an account that has one model only.
 const ACCOUNTS: &str = "---
@@ -45,4 +45,33 @@ fn the_openai_sdk_works_unchanged() {
 #[test]
 fn the_anthropic_sdk_works_unchanged() {
     run("anthropic_*.py");
+}
+
+/// A provider of each kind, its API spoken by the simulated one.
+fn run_everywhere(pattern: &str) {
+    let Some(venv) = venv() else { return };
+    let environment = [("KEY_EVERYTHING", "sk-everything"), ("KEY_ONE_MODEL", "sk-one-model"), providers::ENVIRONMENT];
+    let config = config(&format!("{}{MOCK}{ACCOUNTS}", providers::accounts())).replace("auth: none", "auth: required");
+    run_sdk_tests(venv, &Gateway::start_with("epoll", &config, &environment), pattern);
+}
+
+/// Scenario: a program written for OpenAI's SDK changes the name of its model: text, tools, structure, images, failures.
+/// Guarantees: whichever provider answers, the SDK sees what it would see from OpenAI.
+#[test]
+fn the_openai_sdk_talks_to_every_provider() {
+    run_everywhere("every_openai.py");
+}
+
+/// Scenario: the same with Anthropic's SDK.
+/// Guarantees: it sees what it would see from Anthropic.
+#[test]
+fn the_anthropic_sdk_talks_to_every_provider() {
+    run_everywhere("every_anthropic.py");
+}
+
+/// Scenario: the same with Google's SDK.
+/// Guarantees: it sees what it would see from Google.
+#[test]
+fn the_google_sdk_talks_to_every_provider() {
+    run_everywhere("every_google.py");
 }

@@ -130,6 +130,12 @@ pub fn spawn(addr: SocketAddr) -> io::Result<SocketAddr> {
     start(addr, 1, 256, Arc::default()).map(|(addr, _)| addr)
 }
 
+/// The same, refusing whoever does not bring this key (or a signature, where its kind of API takes one).
+pub fn spawn_requiring(addr: SocketAddr, key: &str) -> io::Result<SocketAddr> {
+    let shared = Shared { require_key: Some(key.to_owned()), ..Shared::default() };
+    start(addr, 1, 256, Arc::new(shared)).map(|(addr, _)| addr)
+}
+
 type Started = (SocketAddr, Vec<thread::JoinHandle<io::Result<()>>>);
 
 fn start(addr: SocketAddr, threads: u16, entries: u32, shared: Arc<Shared>) -> io::Result<Started> {

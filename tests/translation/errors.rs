@@ -1,0 +1,119 @@
+//! What goes wrong at the provider, as the client is told of it.
+
+use serde_json::json;
+
+use super::common::DRIVERS;
+use super::{Ask, Face, Failures, call, gateway, pairs};
+
+/// Scenario: the provider answers with an error, in its own words.
+/// Guarantees: the client gets it in the shape of its face with the status of its class; the record keeps the class; what
+/// the provider says of the gateway's own credentials is not shown.
+#[test]
+fn errors_keep_their_class_and_take_the_faces_shape() {
+    let gateway = gateway("epoll", "");
+    let mut failures = Failures::default();
+    let cases = [
+        ("e400", "bad_request", &[400_u16][..]),
+        ("e401", "auth", &[502]),
+        ("e429", "rate_limited", &[429]),
+        ("quota", "quota_exhausted", &[429]),
+        ("context", "context_length", &[400]),
+        ("e500", "server_error", &[500, 502]),
+        ("e503", "overloaded", &[503, 529]),
+    ];
+    for ((face, account), stream) in pairs().flat_map(|pair| [(pair, false), (pair, true)]) {
+        for (model, class, statuses) in cases {
+            // The wires of these two have no words of their own for it.
+            if model == "quota" && matches!(account, "bedrock" | "cohere") {
+                continue;
+            }
+            let said = call(&gateway, face, account, model, &Ask { stream, ..Ask::default() });
+            let what = format!("{face:?} {account}/{model} stream={stream} {} {}", said.status, said.body);
+            failures.check(&what, statuses.contains(&said.status), true);
+            failures.check(&what, said.error.as_deref().is_some_and(|message| !message.is_empty()), true);
+            failures.check(&what, gateway.row(&said.request_id)["attempts"][0]["error"].clone(), json!(class));
+            if model == "e429" && !matches!(account, "gemini" | "vertex") {
+                failures.check(&what, said.retry_after.as_str(), "7");
+            }
+            if model == "e401" {
+                let shown = ["Incorrect API key", "invalid x-api-key", "security token", "invalid api token"];
+                failures.check(&what, shown.iter().any(|words| said.body.contains(words)), false);
+            }
+        }
+    }
+    failures.none();
+}
+
+/// Scenario: the connection to the provider breaks in the middle of a stream, the stream ends before its end, or the
+/// provider says in the middle that it failed.
+/// Guarantees: the client has what came before, and nothing that looks like an end (P6); the record says what happened.
+#[test]
+fn a_broken_stream_never_looks_whole() {
+    for driver in DRIVERS {
+        let gateway = gateway(driver, "");
+        let mut failures = Failures::default();
+        for (face, account) in pairs() {
+            for model in ["cut", "rst", "noterm", "errevent"] {
+                let said = call(&gateway, face, account, model, &Ask { stream: true, ..Ask::default() });
+                let what = format!("{driver} {face:?} {account}/{model} {}", said.body);
+                failures.check(&what, said.ended, false);
+                let row = gateway.row(&said.request_id);
+                failures.check(&what, row["attempts"][0]["error"].is_string(), true);
+                if model == "noterm" {
+                    continue;
+                }
+                failures.check(&what, said.text.starts_with("The gate opens and"), true);
+                if model == "errevent" {
+                    failures.check(&what, said.error.is_some(), true);
+                } else {
+                    failures.check(&what, row["outcome"].clone(), json!("truncated"));
+                }
+            }
+        }
+        failures.none();
+    }
+}
+
+/// Scenario: an event in the middle is no JSON, or a frame's checksum is wrong.
+/// Guarantees: a broken checksum ends the stream as broken; a broken event loses no more than itself.
+#[test]
+fn a_broken_event_is_not_taken_for_words() {
+    let gateway = gateway("epoll", "");
+    let mut failures = Failures::default();
+    for (face, account) in pairs() {
+        let same = matches!(
+            (face, account),
+            (Face::Chat | Face::Completions, "chat" | "azure" | "mistral")
+                | (Face::Responses, "responses")
+                | (Face::Messages, "claude")
+                | (Face::Gemini, "gemini" | "vertex")
+        );
+        if same {
+            continue;
+        }
+        let said = call(&gateway, face, account, "badevent", &Ask { stream: true, ..Ask::default() });
+        let what = format!("{face:?} {account} {}", said.body);
+        failures.check(&what, said.text.starts_with("The gate opens and") && !said.text.contains("broken"), true);
+        if account == "bedrock" {
+            failures.check(&what, said.ended, false);
+        }
+    }
+    failures.none();
+}
+
+/// Scenario: a whole answer is cut off in its middle.
+/// Guarantees: no whole answer is made of it.
+#[test]
+fn half_an_answer_is_none() {
+    let gateway = gateway("epoll", "");
+    let mut failures = Failures::default();
+    for (face, account) in pairs() {
+        for model in ["cut", "rst"] {
+            let said = call(&gateway, face, account, model, &Ask::default());
+            let what = format!("{face:?} {account}/{model} {} {}", said.status, said.body);
+            failures.check(&what, said.ended, false);
+            failures.check(&what, gateway.row(&said.request_id)["attempts"][0]["error"].is_string(), true);
+        }
+    }
+    failures.none();
+}
