@@ -40,6 +40,7 @@ pub const MODELS: &[(&str, &str)] = &[
     ("slow", "tokens=20000,gap=5"),
     ("cut", "tokens=9,cut@4"),
     ("rst", "tokens=9,rst@4"),
+    ("end", "tokens=9,end@4"),
     ("noterm", "tokens=9,noterm"),
     ("errevent", "tokens=9,errevent@4"),
     ("badevent", "tokens=9,badevent@4"),
@@ -77,7 +78,10 @@ pub fn accounts() -> String {
             "---\ntype: provider-account/{kind}\nname: {name}\nbase_url: http://{address}{path}\nauth_data: {auth}\n{more}\nintegrations:\n"
         );
         for (model, options) in MODELS {
-            let _ = writeln!(text, "  - {{name: {model}, model_id: \"mock:{options}\"{types}}}");
+            // Each is overloaded with a status of its own, and Mistral has its own way with much.
+            let options = if kind == "anthropic" { options.replace("503", "529") } else { (*options).to_owned() };
+            let flavour = if kind == "mistral-ai" { ",mistral" } else { "" };
+            let _ = writeln!(text, "  - {{name: {model}, model_id: \"mock:{options}{flavour}\"{types}}}");
         }
     };
     for (name, kind, more) in ACCOUNTS {

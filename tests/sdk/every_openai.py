@@ -61,7 +61,8 @@ class Chat(unittest.TestCase):
     def test_a_stream_that_does_not_ask_for_usage_has_none(self, account):
         stream = client.chat.completions.create(model=f"{account}/text", messages=QUESTION, stream=True)
         chunks = list(stream)
-        self.assertTrue(all(chunk.usage is None and chunk.choices for chunk in chunks))
+        # Azure's own first chunk has no choices.
+        self.assertTrue(all(chunk.usage is None and chunk.choices for chunk in chunks[1:]))
         self.assertEqual(chunks[-1].choices[0].finish_reason, "stop")
 
     @everywhere
@@ -196,7 +197,7 @@ class Responses(unittest.TestCase):
 
     @everywhere
     def test_a_broken_stream_never_completes(self, account):
-        for model in ["cut", "noterm", "errevent"]:
+        for model in ["cut", "end", "errevent"]:
             seen = []
             try:
                 for event in client.responses.create(model=f"{account}/{model}", input="Hi", stream=True):

@@ -119,7 +119,11 @@ fn anthropic(status: u16, class: Class, sentence: Option<&str>) -> Value {
         (_, 500..) => ("api_error", "Internal server error"),
         _ => ("invalid_request_error", "The request was not understood."),
     };
-    json!({"type": "error", "error": {"type": kind, "message": sentence.unwrap_or(words)}, "request_id": format!("req_{ID}")})
+    let mut error = json!({"type": kind, "message": sentence.unwrap_or(words)});
+    if class == Class::InsufficientQuota {
+        error["details"] = json!({"error_code": "enforced_spend_limit_reached"});
+    }
+    json!({"type": "error", "error": error, "request_id": format!("req_{ID}")})
 }
 
 fn gemini(status: u16, class: Class, sentence: Option<&str>, retry_after: Option<u32>) -> Value {

@@ -6,6 +6,7 @@
 mod anthropic;
 mod ask;
 mod bedrock;
+mod chunks;
 mod cohere;
 mod conn;
 mod face;

@@ -2,10 +2,11 @@
 
 use super::{
     ask::Ask,
+    chunks,
     faults::{self, Dialect},
     plan::{Events, ID, Plan},
-    scenario::Scenario,
-    story::{Call, Finish, Step, Story, created},
+    scenario::{Class, Scenario},
+    story::{Call, Finish, Story, created},
 };
 use serde_json::{Value, json};
 
@@ -14,7 +15,7 @@ pub fn data(payload: &Value) -> Vec<u8> {
     format!("data: {payload}\n\n").into_bytes()
 }
 
-fn usage(story: &Story) -> Value {
+pub fn usage(story: &Story) -> Value {
     json!({
         "prompt_tokens": story.input,
         "completion_tokens": story.output,
@@ -48,7 +49,7 @@ pub fn event_stream(ask: &Ask, scenario: &Scenario, events: Events) -> Plan {
     Plan::stream("text/event-stream; charset=utf-8", &headers(ask, &request_id), events, scenario)
 }
 
-fn finish(story: &Story) -> &'static str {
+pub fn finish(story: &Story) -> &'static str {
     match story.finish {
         Finish::Stop | Finish::Sequence(_) => "stop",
         Finish::Length => "length",
@@ -57,7 +58,7 @@ fn finish(story: &Story) -> &'static str {
 }
 
 /// What Azure adds to each choice that says something.
-fn filtered(ask: &Ask, mut choice: Value) -> Value {
+pub fn filtered(ask: &Ask, mut choice: Value) -> Value {
     if ask.azure
         && let Some(fields) = choice.as_object_mut()
     {
@@ -67,15 +68,27 @@ fn filtered(ask: &Ask, mut choice: Value) -> Value {
     choice
 }
 
-fn prompt_filter_results() -> Value {
+pub fn prompt_filter_results() -> Value {
     json!([{"prompt_index": 0, "content_filter_results": {"jailbreak": {"filtered": false, "detected": false}}}])
 }
 
-fn call_id(choice: usize, index: usize) -> String {
+pub fn call_id(choice: usize, index: usize, scenario: &Scenario) -> String {
+    if scenario.mistral {
+        return format!("Mock{choice:02}{index:03}");
+    }
     format!("call_{ID}{choice}{index}")
 }
 
-fn logprobs(ask: &Ask, tokens: &[String]) -> Value {
+/// The first id of a call in the request that Mistral would refuse.
+fn bad_id(ask: &Ask) -> Option<&str> {
+    let messages = ask.body.get("messages").and_then(Value::as_array)?;
+    let calls = messages.iter().filter_map(|message| message.get("tool_calls")?.as_array()).flatten();
+    let ids = calls.filter_map(|call| call.get("id")?.as_str());
+    let results = messages.iter().filter_map(|message| message.get("tool_call_id")?.as_str());
+    ids.chain(results).find(|id| id.len() != 9 || !id.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+}
+
+pub fn logprobs(ask: &Ask, tokens: &[String]) -> Value {
     let Some(top) = ask.logprobs else { return Value::Null };
     let item = |token: &str, logprob: f64| json!({"token": token, "logprob": logprob, "bytes": token.as_bytes()});
     let content = tokens.iter().map(|token| {
@@ -88,14 +101,20 @@ fn logprobs(ask: &Ask, tokens: &[String]) -> Value {
 }
 
 pub fn chat(ask: &Ask, scenario: &Scenario) -> Plan {
+    if scenario.mistral
+        && let Some(id) = bad_id(ask)
+    {
+        let words = format!("Tool call id was {id} but must be a-z, A-Z, 0-9, with a length of 9.");
+        return faults::answer(Dialect::OpenAi, 400, Class::ByStatus, Some(&words), scenario);
+    }
     let story = Story::new(ask, scenario);
     if ask.stream {
-        return event_stream(ask, scenario, chat_events(ask, scenario, &story));
+        return event_stream(ask, scenario, chunks::events(ask, scenario, &story));
     }
     let choice = |index: usize| {
         let choice = json!({
             "index": index,
-            "message": message(&story, index),
+            "message": message(&story, index, scenario),
             "logprobs": logprobs(ask, &story.text),
             "finish_reason": finish(&story),
         });
@@ -117,16 +136,18 @@ pub fn chat(ask: &Ask, scenario: &Scenario) -> Plan {
     json_answer(ask, scenario, body)
 }
 
-fn message(story: &Story, choice: usize) -> Value {
+fn message(story: &Story, choice: usize, scenario: &Scenario) -> Value {
     let text = story.text.concat();
     let content = if text.is_empty() && !story.calls.is_empty() { Value::Null } else { json!(text) };
     let mut message = json!({"role": "assistant", "content": content, "refusal": null, "annotations": []});
-    if !story.thoughts.is_empty() {
+    if !story.thoughts.is_empty() && scenario.mistral {
+        message["content"] = json!([thinking(&story.thoughts.concat()), {"type": "text", "text": text}]);
+    } else if !story.thoughts.is_empty() {
         message["reasoning_content"] = json!(story.thoughts.concat());
     }
     if !story.calls.is_empty() {
         let call = |(index, call): (usize, &Call)| {
-            json!({"id": call_id(choice, index), "type": "function",
+            json!({"id": call_id(choice, index, scenario), "type": "function",
                    "function": {"name": call.name, "arguments": call.arguments.to_string()}})
         };
         message["tool_calls"] = story.calls.iter().enumerate().map(call).collect();
@@ -134,67 +155,9 @@ fn message(story: &Story, choice: usize) -> Value {
     message
 }
 
-fn chat_events(ask: &Ask, scenario: &Scenario, story: &Story) -> Events {
-    let created = created();
-    let with_usage = ask.include_usage && !scenario.no_usage;
-    let model = json!(ask.model);
-    // Written out, so that the fields stand in the provider's order.
-    let chunk = |choices: Value, usage: Value| {
-        // Every chunk has the field when the client asked for usage, and none has it otherwise.
-        let usage = if with_usage { format!(",\"usage\":{usage}") } else { String::new() };
-        format!(
-            "data: {{\"id\":\"chatcmpl-{ID}\",\"object\":\"chat.completion.chunk\",\"created\":{created},\"model\":{model},\
-             \"service_tier\":\"default\",\"system_fingerprint\":\"fp_mock\",\"choices\":{choices}{usage}}}\n\n"
-        )
-        .into_bytes()
-    };
-    let choice = |index: usize, delta: Value, logprobs: Value, finish: Option<&str>| {
-        let choice = json!({"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish});
-        chunk(json!([filtered(ask, choice)]), Value::Null)
-    };
-    let each = |deltas: &dyn Fn(usize) -> Vec<(Value, Value)>, finish: Option<&str>| {
-        let of = |index: usize| {
-            deltas(index).into_iter().flat_map(move |(delta, logprobs)| choice(index, delta, logprobs, finish))
-        };
-        (0..story.candidates).flat_map(of).collect::<Vec<u8>>()
-    };
-    let mut events = Events {
-        open: vec![each(&|_| vec![(json!({"role": "assistant", "content": "", "refusal": null}), Value::Null)], None)],
-        tokens: Vec::new(),
-        finish: vec![each(&|_| vec![(json!({}), Value::Null)], Some(finish(story)))],
-        term: Some(b"data: [DONE]\n\n".to_vec()),
-        error: data(&faults::in_stream(Dialect::OpenAi)),
-        ..Events::default()
-    };
-    if ask.azure {
-        let first = json!({"id": "", "object": "", "created": 0, "model": "", "choices": [],
-                           "prompt_filter_results": prompt_filter_results()});
-        events.open.insert(0, data(&first));
-    }
-    let mut begun = vec![false; story.calls.len()];
-    for step in story.steps(scenario.interleave) {
-        let fresh = matches!(step, Step::Argument { index, .. } if begun.get_mut(index).is_some_and(|begun| !std::mem::replace(begun, true)));
-        events.tokens.push(each(&|choice| deltas(ask, step, choice, fresh), None));
-    }
-    if with_usage {
-        events.finish.push(chunk(json!([]), usage(story)));
-    }
-    events
-}
-
-/// The deltas of one step, and their log probabilities. `fresh`: the call begins with it.
-fn deltas(ask: &Ask, step: Step, choice: usize, fresh: bool) -> Vec<(Value, Value)> {
-    match step {
-        Step::Think(text) => vec![(json!({"reasoning_content": text}), Value::Null)],
-        Step::Text(text) => vec![(json!({"content": text}), logprobs(ask, &[text.to_owned()]))],
-        Step::Argument { index, call, fragment } => {
-            let begin = json!({"index": index, "id": call_id(choice, index), "type": "function",
-                               "function": {"name": call.name, "arguments": ""}});
-            let next = json!({"index": index, "function": {"arguments": fragment}});
-            let delta = |call: Value| (json!({"tool_calls": [call]}), Value::Null);
-            if fresh { vec![delta(begin), delta(next)] } else { vec![delta(next)] }
-        }
-    }
+/// Mistral's part of a content that is an array.
+pub fn thinking(text: &str) -> Value {
+    json!({"type": "thinking", "thinking": [{"type": "text", "text": text}]})
 }
 
 pub fn completions(ask: &Ask, scenario: &Scenario) -> Plan {

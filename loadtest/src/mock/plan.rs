@@ -163,6 +163,10 @@ impl Plan {
                 let cut_off = || b"data: {\"choices\":[{\"index\":0,\n\n".to_vec();
                 events.tokens.insert(at, if bad.is_empty() { cut_off() } else { bad });
             }
+            Fault::EndEarly(n) => {
+                keep(n);
+                events.term = None;
+            }
             Fault::NoTerm => events.term = None,
             _ => {}
         }

@@ -26,6 +26,8 @@ pub enum Fault {
     BadChunk(u32),
     /// An event whose data is not JSON, or a frame whose checksum is wrong; the stream goes on after it.
     BadEvent(u32),
+    /// The stream ends cleanly in the middle: without a finish reason, without a terminator.
+    EndEarly(u32),
     /// The stream ends cleanly, without `[DONE]`, `message_stop`, `response.completed` or what the dialect ends with.
     NoTerm,
     /// An error event in the middle of a 200 stream, then a clean end.
@@ -69,6 +71,9 @@ pub struct Scenario {
     pub interleave: bool,
     /// The answer repeats the system prompt.
     pub echo_system: bool,
+    /// Chat: as Mistral speaks it. Usage comes unasked and with the finish reason, thinking in an array of content, calls
+    /// whole; ids of calls are nine letters and digits, and others are refused.
+    pub mistral: bool,
     /// Bytes of text per token; without it each token is one word.
     pub size: Option<u32>,
     /// Tokens written at once.
@@ -101,6 +106,7 @@ impl Default for Scenario {
             calls: None,
             interleave: false,
             echo_system: false,
+            mistral: false,
             size: None,
             batch: 1,
             usage: Reported::default(),
@@ -180,11 +186,16 @@ impl Scenario {
                 self.echo_system = true;
                 return Some(());
             }
+            ("mistral", None) => {
+                self.mistral = true;
+                return Some(());
+            }
             ("reset", None) => Fault::Reset,
             ("silence", None) => Fault::Silence,
             ("close", None) => Fault::Close,
             ("noterm", None) => Fault::NoTerm,
             ("shortlen", None) => Fault::ShortLen,
+            ("end", Some(n)) => Fault::EndEarly(n),
             ("cut", Some(n)) => Fault::Cut(n),
             ("rst", Some(n)) => Fault::Rst(n),
             ("stall", Some(n)) => Fault::Stall(n),

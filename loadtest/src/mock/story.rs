@@ -130,7 +130,7 @@ fn fragments(text: &str) -> Vec<String> {
 fn text(ask: &Ask, scenario: &Scenario, with_calls: bool) -> (Vec<String>, Finish) {
     let max = ask.max_tokens.unwrap_or(u64::MAX);
     let (mut pieces, wanted) = match &ask.schema {
-        _ if with_calls => (Vec::new(), scenario.talk),
+        _ if with_calls => (Vec::new(), scenario.calls.map_or(0, |_| scenario.talk)),
         Some(schema) => (fragments(&schema::value(schema).to_string()), 0),
         None => (ask.history.notes(scenario.echo_system), scenario.tokens),
     };

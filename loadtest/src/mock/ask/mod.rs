@@ -3,6 +3,7 @@
 mod fields;
 mod history;
 mod known;
+mod spelling;
 mod tools;
 
 pub use history::{History, SIGNATURE};
@@ -42,6 +43,10 @@ impl Ask {
     pub fn from_json(dialect: Dialect, model: Option<&str>, body: &[u8]) -> Result<Ask, String> {
         let body: Value = serde_json::from_slice(body)
             .map_err(|error| format!("We could not parse the JSON body of your request: {error}"))?;
+        let body = match dialect {
+            Dialect::Gemini | Dialect::GeminiArray => spelling::camel(body),
+            _ => body,
+        };
         let named = model.or_else(|| body.get("model").and_then(Value::as_str));
         let model = named.ok_or("you must provide a model parameter")?.to_owned();
         known::check(dialect, &body)?;
