@@ -38,6 +38,8 @@ pub const MODELS: &[(&str, &str)] = &[
     ("think", "reasoning=4,tokens=3"),
     ("think-call", "reasoning=4,calls=1"),
     ("slow", "tokens=20000,gap=5"),
+    ("drip", "tokens=5,in=100,cached=40,drip"),
+    ("drip-calls", "calls=2,drip"),
     ("cut", "tokens=9,cut@4"),
     ("rst", "tokens=9,rst@4"),
     ("end", "tokens=9,end@4"),

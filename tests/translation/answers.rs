@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::common::DRIVERS;
+use super::common::http::{Connection, post};
 use super::face::{arguments, stream};
 use super::{Ask, Face, Failures, call, gateway, pairs};
 
@@ -66,12 +67,14 @@ fn calls_arrive_with_their_arguments() {
 }
 
 /// Scenario: the model thinks before it answers and before it calls.
-/// Guarantees: thoughts never mix with the text; where face and provider both show thoughts they arrive whole.
+/// Guarantees: thoughts never mix with the text, and arrive whole. (Mistral's own way of showing them reaches a chat client as
+/// it came: that pair is one dialect.)
 #[test]
 fn thoughts_stay_thoughts() {
     let gateway = gateway("epoll", "");
     let mut failures = Failures::default();
-    for ((face, account), streams) in pairs().flat_map(|pair| [(pair, false), (pair, true)]) {
+    let pairs = pairs().filter(|pair| *pair != (Face::Chat, "mistral"));
+    for ((face, account), streams) in pairs.flat_map(|pair| [(pair, false), (pair, true)]) {
         let what = format!("{face:?} {account} stream={streams}");
         let said = call(&gateway, face, account, "think", &Ask { stream: streams, ..Ask::default() });
         failures.check(&format!("{what} {}", said.body), said.text.as_str(), "The gate opens");
@@ -83,6 +86,74 @@ fn thoughts_stay_thoughts() {
             failures.check(&what, said.calls.len(), 1);
             failures.check(&what, said.thoughts.as_str(), "First look at the");
         }
+    }
+    failures.none();
+}
+
+/// Scenario: the provider sends its answer a byte at a time.
+/// Guarantees: wherever it is cut, the same is made of it.
+#[test]
+fn any_cut_of_the_bytes_gives_the_same() {
+    let gateway = gateway("epoll", "");
+    let mut failures = Failures::default();
+    for ((face, account), streams) in pairs().flat_map(|pair| [(pair, false), (pair, true)]) {
+        let what = format!("{face:?} {account} stream={streams}");
+        let said = call(&gateway, face, account, "drip", &Ask { stream: streams, ..Ask::default() });
+        failures.check(&format!("{what} {}", said.body), said.text.as_str(), "The gate opens and the");
+        failures.check(&what, said.usage.map(|(input, _, output)| (input, output)), Some((100, 5)));
+        if face.converses() {
+            let ask = Ask { stream: streams, tools: true, ..Ask::default() };
+            let said = call(&gateway, face, account, "drip-calls", &ask);
+            let want = vec![("look".to_owned(), arguments()), ("pause".to_owned(), json!({}))];
+            failures.check(&format!("{what} {}", said.body), said.calls, want);
+        }
+    }
+    failures.none();
+}
+
+/// Scenario: many clients ask at once, each by another face of another provider for another thing.
+/// Guarantees: everyone gets their own answer.
+#[test]
+fn answers_made_at_the_same_time_do_not_mix() {
+    for driver in DRIVERS {
+        let gateway = gateway(driver, "");
+        let ask = |streams| Ask { stream: streams, tools: true, ..Ask::default() };
+        std::thread::scope(|scope| {
+            for (face, account) in pairs().filter(|(face, _)| face.converses()) {
+                let gateway = &gateway;
+                scope.spawn(move || {
+                    for turn in 0..8 {
+                        let said = call(gateway, face, account, "talk-call", &ask(turn % 2 == 0));
+                        assert_eq!(said.calls.len(), 2, "{face:?} {account} {}", said.body);
+                        assert_eq!(said.calls[0].1, arguments(), "{face:?} {account}");
+                        let said = call(gateway, face, account, "text", &ask(turn % 2 == 1));
+                        assert_eq!(said.text, "The gate opens and the", "{face:?} {account}");
+                    }
+                });
+            }
+        });
+    }
+}
+
+/// Scenario: the client leaves in the middle of a stream.
+/// Guarantees: the provider is left as well, and the record says who went, with what was delivered.
+#[test]
+fn a_client_that_leaves_is_recorded_as_gone() {
+    let gateway = gateway("epoll", "");
+    let mut failures = Failures::default();
+    for (number, (face, account)) in pairs().enumerate() {
+        let trace = format!("{:032x}", 1 + number);
+        let field = format!("traceparent: 00-{trace}-00000000000000aa-01\r\n");
+        let model = format!("{account}/slow");
+        let mut connection = Connection::open(gateway.address);
+        connection.send(post(&face.path(&model, true), &face.body(&model, &stream()).to_string(), &field).as_bytes());
+        connection.wait_for(" opens");
+        drop(connection);
+        let row = gateway.rows(&format!("trace_id={trace}"), 1).remove(0);
+        let what = format!("{face:?} {account} {row}");
+        failures.check(&what, row["outcome"].clone(), json!("cancelled"));
+        let output = row["usage"]["output_tokens"].as_u64().unwrap_or(0);
+        failures.check(&what, (2..20_000).contains(&output), true);
     }
     failures.none();
 }

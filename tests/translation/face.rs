@@ -145,8 +145,8 @@ impl Face {
         if let Some(result) = ask.result {
             let function = json!({"name": "look", "arguments": arguments().to_string()});
             messages.push(json!({"role": "assistant", "content": null,
-                                 "tool_calls": [{"id": "call_1", "type": "function", "function": function}]}));
-            messages.push(json!({"role": "tool", "tool_call_id": "call_1", "content": result}));
+                                 "tool_calls": [{"id": "callnumb1", "type": "function", "function": function}]}));
+            messages.push(json!({"role": "tool", "tool_call_id": "callnumb1", "content": result}));
         }
         let tool = |(name, schema)| json!({"type": "function", "function": {"name": name, "parameters": schema}});
         let format = |schema| json!({"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}});
@@ -167,8 +167,8 @@ impl Face {
             json!({"role": "user", "content": "Tell me"})
         }];
         if let Some(result) = ask.result {
-            input.push(json!({"type": "function_call", "call_id": "call_1", "name": "look", "arguments": arguments().to_string()}));
-            input.push(json!({"type": "function_call_output", "call_id": "call_1", "output": result}));
+            input.push(json!({"type": "function_call", "call_id": "callnumb1", "name": "look", "arguments": arguments().to_string()}));
+            input.push(json!({"type": "function_call_output", "call_id": "callnumb1", "output": result}));
         }
         let tool = |(name, schema)| json!({"type": "function", "name": name, "parameters": schema, "strict": false});
         let format = |schema| json!({"format": {"type": "json_schema", "name": "answer", "schema": schema}});

@@ -103,6 +103,40 @@ fn stop_sequences_stop() {
     failures.none();
 }
 
+/// Scenario: a chat asks for two answers, or for the probabilities of its tokens.
+/// Guarantees: who has them gives them; who has not is not asked as if.
+#[test]
+fn choices_and_probabilities_where_both_sides_have_them() {
+    let gateway = gateway("epoll", "");
+    let mut failures = Failures::default();
+    for (account, ..) in ACCOUNTS {
+        let has_both = matches!(account, "chat" | "azure" | "mistral" | "gemini" | "vertex");
+        for streams in [false, true] {
+            let ask = |more: Value| Ask { stream: streams, more, ..Ask::default() };
+            let said = call(&gateway, Face::Chat, account, "text", &ask(json!({"n": 2})));
+            let what = format!("{account} stream={streams} {} {}", said.status, said.body);
+            if !has_both {
+                failures.check(&what, (said.status, said.error.unwrap_or_default().contains("`n`")), (400, true));
+            } else {
+                failures.check(&what, said.body.contains("\"index\":1"), true);
+            }
+            // A stream from Google has them all with its last chunk.
+            let said = call(&gateway, Face::Chat, account, "text", &ask(json!({"logprobs": true, "top_logprobs": 2})));
+            let what = format!("{account} stream={streams} {} {}", said.status, said.body);
+            if has_both {
+                failures.check(&what, said.body.matches("\"token\":\" opens\"").count() >= 1, true);
+                failures.check(&what, said.text.as_str(), "The gate opens and the");
+            } else if said.status == 400 {
+                failures.check(&what, said.error.unwrap_or_default().contains("logprobs"), true);
+            } else {
+                // The responses API has them as well; others must not.
+                failures.check(&what, (said.status, account == "responses"), (200, true));
+            }
+        }
+    }
+    failures.none();
+}
+
 /// Scenario: the client asks for what the provider's API has no place for.
 /// Guarantees: 400 in the face's own shape that names the field as the client spelled it; an account that drops such things
 /// answers, and names them in `warning`.
