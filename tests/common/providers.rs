@@ -85,6 +85,11 @@ pub fn accounts() -> String {
             let flavour = if kind == "mistral-ai" { ",mistral" } else { "" };
             let _ = writeln!(text, "  - {{name: {model}, model_id: \"mock:{options}{flavour}\"{types}}}");
         }
+        if kind == "aws-bedrock" {
+            // Their makers have dialects of their own there, told by the name.
+            let _ = writeln!(text, "  - {{name: titan, model_id: \"amazon.titan-embed-text-v2:0\"}}");
+            let _ = writeln!(text, "  - {{name: cohere-embed, model_id: cohere.embed-english-v3}}");
+        }
     };
     for (name, kind, more) in ACCOUNTS {
         account(name, kind, more);

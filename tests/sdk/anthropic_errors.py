@@ -25,10 +25,11 @@ class Errors(unittest.TestCase):
             self.assertEqual(raised.exception.body["error"]["code"], "model_not_found")
             self.assertEqual(raised.exception.body["request_id"], raised.exception.request_id)
 
-    def test_a_model_of_another_api(self):
-        with self.assertRaises(anthropic.BadRequestError) as raised:
+    def test_a_provider_that_is_not_there(self):
+        # It speaks OpenAI's API, which is no hindrance.
+        with self.assertRaises(anthropic.InternalServerError) as raised:
             ask("house/small")
-        self.assertEqual(raised.exception.body["error"]["code"], "wrong_api")
+        self.assertEqual(raised.exception.body["error"]["code"], "upstream_unreachable")
 
     def test_a_wrong_key_and_a_key_for_something_else(self):
         with self.assertRaises(anthropic.AuthenticationError):

@@ -219,7 +219,7 @@ class Others(unittest.TestCase):
                 answer = client.embeddings.create(model=f"{account}/word", input=["one two", "three"], dimensions=8)
                 self.assertEqual([len(item.embedding) for item in answer.data], [8, 8])
                 self.assertEqual([item.index for item in answer.data], [0, 1])
-        answer = client.embeddings.create(model="bedrock/word", input="one two", dimensions=8)
+        answer = client.embeddings.create(model="bedrock/titan", input="one two", dimensions=8)
         self.assertEqual(len(answer.data[0].embedding), 8)
 
     @everywhere

@@ -1,4 +1,4 @@
-//! Amazon Bedrock: Converse, ConverseStream as event-stream frames, and Titan's embeddings by InvokeModel.
+//! Amazon Bedrock: Converse, ConverseStream as event-stream frames, and embeddings by InvokeModel.
 //!
 //! Ids are made of the request here, and not of the answer's number as elsewhere: a frame's checksum covers them.
 
@@ -180,12 +180,18 @@ fn frame(message: &str, kind_name: &str, kind: &str, payload: &Value) -> Vec<u8>
     frame
 }
 
-/// Titan's embeddings; whatever else is invoked is not served.
+/// Embeddings: Titan's of one text, Cohere's of several; a Cohere body has no count, only the field of the head has.
 pub fn invoke(ask: &Ask, scenario: &Scenario) -> Plan {
     let input = Story::new(ask, scenario).input;
-    let dimensions = others::dimensions(ask.body.get("dimensions").and_then(Value::as_u64));
-    let vector = others::vector(0, dimensions);
-    let body = json!({"embedding": vector, "embeddingsByType": {"float": vector}, "inputTextTokenCount": input});
+    let body = if let Some(texts) = ask.body.get("texts").and_then(Value::as_array) {
+        let dimensions = others::dimensions(ask.body.get("output_dimension").and_then(Value::as_u64));
+        let float: Vec<_> = (0..texts.len()).map(|index| others::vector(index, dimensions)).collect();
+        let id = format!("{:08x}", crc32fast::hash(ask.body.to_string().as_bytes()));
+        json!({"id": id, "texts": texts, "embeddings": {"float": float}, "response_type": "embeddings_by_type"})
+    } else {
+        let vector = others::vector(0, others::dimensions(ask.body.get("dimensions").and_then(Value::as_u64)));
+        json!({"embedding": vector, "embeddingsByType": {"float": vector}, "inputTextTokenCount": input})
+    };
     let input = input.to_string();
     let [first, second] = headers(ask);
     let headers = [first, second, ("x-amzn-bedrock-input-token-count", input.as_str())];

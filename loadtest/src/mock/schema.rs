@@ -9,7 +9,7 @@ const DEPTH_MAX: u32 = 4;
 const DEPTH_LIMIT: u32 = 16;
 
 /// Has everything in it that has to be escaped or takes more than one byte.
-pub const TEXT: &str = "é \"quoted\" \n";
+pub const TEXT: &str = "\u{e9} \"quoted\" \n";
 
 /// Arguments of a call are an object, whatever the schema says.
 pub fn arguments(schema: &Value) -> Value {

@@ -79,6 +79,11 @@ const BEDROCK: &[&str] = &[
     "dimensions",
     "normalize",
     "embeddingTypes",
+    "texts",
+    "input_type",
+    "embedding_types",
+    "output_dimension",
+    "truncate",
 ];
 const BEDROCK_CONFIG: &[&str] = &["maxTokens", "temperature", "topP", "stopSequences"];
 const BEDROCK_BLOCK: &[&str] = &[
