@@ -323,7 +323,7 @@ impl<'a> Told<'a> {
     }
 }
 
-/// `ThrottlingException` of `ThrottlingException:http://…` and of `com.amazon.coral.service#ThrottlingException`.
+/// `ThrottlingException` of `ThrottlingException:http://..` and of `com.amazon.coral.service#ThrottlingException`.
 fn short_name(name: &[u8]) -> &[u8] {
     let name = name.split(|&byte| byte == b':').next().unwrap_or_default();
     name.rsplit(|&byte| byte == b'#').next().unwrap_or_default().trim_ascii()

@@ -100,6 +100,15 @@ fn note_lost(request: &mut Request, account: &Account, lost: &Lost) -> Result<()
 }
 
 impl Back {
+    /// The format the provider's answer is metered in. Vectors and ranks are plain JSON with a count at most; only
+    /// Google's have their counts where nobody else has.
+    pub fn metered(&self) -> Option<Wire> {
+        match self {
+            Back::Embeddings { wire: Wire::Gemini, .. } | Back::Chat(_) => None,
+            Back::Embeddings { .. } | Back::Rerank { .. } => Some(Wire::Plain),
+        }
+    }
+
     /// The translation of a stream, when the client asked for one.
     pub fn stream(&mut self) -> Option<&mut Translation> {
         match self {

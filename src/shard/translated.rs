@@ -50,7 +50,7 @@ impl Reader {
             return End::Complete;
         }
         if !self.is_stream {
-            self.wire.read_body(&self.kept, &mut self.reading);
+            back.metered().unwrap_or(self.wire).read_body(&self.kept, &mut self.reading);
             if let Some(error) = self.reading.error {
                 return End::Broken(error);
             }
