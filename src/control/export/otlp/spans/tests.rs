@@ -118,6 +118,7 @@ fn a_served_stream_is_a_server_span_and_a_client_span() {
             "sluice.attempt.index=0",
             "sluice.attempt.reason=direct",
             "sluice.attempt.target=openai-main/gpt-4o-mini",
+            "sluice.cost.source=public",
             "sluice.cost_usd=4.26e-5",
             "sluice.stream.chunks=4",
             "sluice.stream.gap.max=0.03",
