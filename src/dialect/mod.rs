@@ -88,7 +88,8 @@ pub struct Reading {
     output_is_stub: bool,
     /// Chat: the bytes of the last event up to its choices, see openai_chat.rs.
     memo: Vec<u8>,
-    gemini: gemini::Snapshot,
+    /// Made by the first answer of Gemini's that needs it: a reading is moved as it is made, so it is kept small.
+    gemini: Option<Box<gemini::Snapshot>>,
 }
 
 impl Wire {
@@ -155,7 +156,9 @@ impl Reading {
         }
         let source = match source {
             // An embedding delivers no text.
-            UsageSource::None if self.gemini.has_vectors => UsageSource::Estimated,
+            UsageSource::None if self.gemini.as_ref().is_some_and(|snapshot| snapshot.has_vectors) => {
+                UsageSource::Estimated
+            }
             UsageSource::None => return Usage::default(),
             source => source,
         };

@@ -39,7 +39,7 @@ pub enum CacheInput {
 #[derive(Clone, Debug, Default)]
 pub struct Fold {
     counts: Counts,
-    iterations: Option<Usage>,
+    iterations: Option<Box<Usage>>,
     odd: bool,
 }
 
@@ -62,7 +62,9 @@ impl Fold {
         last.image_output = newer.image_output.or(last.image_output);
         last.web_searches = newer.web_searches.or(last.web_searches);
         last.provider_cost_pico_usd = newer.provider_cost_pico_usd.or(last.provider_cost_pico_usd);
-        self.iterations = iterations.or(self.iterations);
+        if let Some(iterations) = iterations {
+            self.iterations = Some(Box::new(iterations));
+        }
         self.odd |= odd;
     }
 
@@ -71,13 +73,13 @@ impl Fold {
     pub fn usage(&self, cache: CacheInput) -> (Usage, bool) {
         let top = self.counts.usage(cache);
         let odd = self.odd || self.counts.total.is_some_and(|total| total != top.input + top.output);
-        let usage = match self.iterations {
+        let usage = match self.iterations.as_deref() {
             // Iterations do not tell their reasoning, nor what is billed beside tokens.
             Some(billed) => Usage {
                 reasoning: top.reasoning.min(billed.output),
                 web_searches: top.web_searches,
                 provider_cost_pico_usd: top.provider_cost_pico_usd,
-                ..billed
+                ..*billed
             },
             None => top,
         };

@@ -13,7 +13,7 @@ use crate::telemetry::{Face, Target};
 
 /// Makes the client's answer.
 pub enum Back {
-    Chat(Box<Translation>),
+    Chat(Translation),
     Embeddings { request: Value, model: Box<str>, wire: Wire },
     Rerank { request: Value, model: Box<str>, wire: Wire },
 }
@@ -21,7 +21,7 @@ pub enum Back {
 /// A provider's body, and the way back.
 pub struct Outgoing {
     pub body: Vec<u8>,
-    pub back: Back,
+    pub back: Box<Back>,
 }
 
 /// Translates the body of a request. What cannot be carried over refuses it, or is noted for the answer's `warning`.
@@ -55,13 +55,13 @@ pub fn outgoing(
             asked.stream_array = face == Face::Gemini && !asks_sse(request, received);
             let out = write_request(wire, &asked, &to, &mut lost);
             let about = about(request, target);
-            (out, Back::Chat(Box::new(Translation::new(face, wire, asked, about))))
+            (out, Back::Chat(Translation::new(face, wire, asked, about)))
         }
     };
     note_lost(request, account, &lost)?;
     // A `Value` that was parsed or built here always has a spelling.
     let body = serde_json::to_vec(&out).map_err(|error| Refusal::failed(500, "internal", error.to_string()))?;
-    Ok(Outgoing { body, back })
+    Ok(Outgoing { body, back: Box::new(back) })
 }
 
 fn about(request: &mut Request, target: &Target) -> About {

@@ -24,7 +24,7 @@ pub(in crate::dialect) fn event(event: &Event<'_>, reading: &mut Reading) -> Mar
     let mut seen = Seen::default();
     let whole = documents(event.data, reading, &mut seen, true);
     if whole && seen.begun != 0 {
-        let snapshot = &mut reading.gemini;
+        let snapshot = reading.gemini.get_or_insert_default();
         snapshot.begun |= seen.begun;
         snapshot.ended |= seen.ended;
         reading.terminated = snapshot.begun == snapshot.ended;
@@ -89,7 +89,7 @@ fn document(walk: &mut Walk<'_>, reading: &mut Reading, seen: &mut Seen, text: b
             b"modelVersion" => reading.read_model(walk),
             b"error" => seen.error |= reading.read_error(walk),
             b"embeddings" => {
-                reading.gemini.has_vectors = true;
+                reading.gemini.get_or_insert_default().has_vectors = true;
                 walk.skip();
             }
             b"predictions" if walk.array() => predictions(walk, reading),

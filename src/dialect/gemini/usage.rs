@@ -30,7 +30,7 @@ pub(super) fn usage(walk: &mut Walk<'_>, reading: &mut Reading) {
     if !walk.object() {
         return walk.skip();
     }
-    let snapshot = &mut reading.gemini;
+    let snapshot = reading.gemini.get_or_insert_default();
     let mut counted = false;
     while let Some(key) = walk.key() {
         let slot = match key {
@@ -115,7 +115,7 @@ fn tier(said: &[u8]) -> Tier {
 
 /// What the snapshot amounts to (spec "providers" 1.2).
 fn settle(reading: &mut Reading) {
-    let snapshot = &reading.gemini;
+    let Some(snapshot) = reading.gemini.as_deref() else { return };
     let sum = |a: Option<u64>, b: Option<u64>| a.or(b).map(|_| a.unwrap_or(0) + b.unwrap_or(0));
     let counts = Counts {
         input: sum(snapshot.prompt, snapshot.tool_prompt),
@@ -153,7 +153,7 @@ pub(super) fn predictions(walk: &mut Walk<'_>, reading: &mut Reading) {
         });
     }
     if sum.is_some() {
-        reading.gemini.prompt = sum;
+        reading.gemini.get_or_insert_default().prompt = sum;
         settle(reading);
     }
 }
