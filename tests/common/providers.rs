@@ -32,6 +32,7 @@ pub const MODELS: &[(&str, &str)] = &[
     ("long", "tokens=60"),
     ("word", "tokens=1"),
     ("system", "tokens=1,echo-system"),
+    ("asked", "tokens=1,echo-ask"),
     ("call", "calls=1,in=100"),
     ("calls", "calls=2"),
     ("talk-call", "calls=2,tokens=3,interleave"),
@@ -53,6 +54,8 @@ pub const MODELS: &[(&str, &str)] = &[
     ("e503", "503"),
     ("context", "context_length"),
     ("quota", "insufficient_quota"),
+    ("filter", "content_filter"),
+    ("stall", "tokens=9,stall@4"),
     ("silent", "tokens=4,nousage"),
 ];
 
@@ -99,9 +102,9 @@ pub fn accounts() -> String {
     text
 }
 
-/// A gateway with all of them; `more` is appended to its configuration.
+/// A gateway with all of them; `more` are further keys of its first document.
 pub fn gateway(driver: &str, more: &str) -> Gateway {
-    Gateway::start_with(driver, &config(&format!("{}{more}", accounts())), &[("UPSTREAM_KEY", KEY)])
+    Gateway::start_with(driver, &config(&format!("{more}{}", accounts())), &[("UPSTREAM_KEY", KEY)])
 }
 
 /// What [`accounts`] needs in the environment.

@@ -22,6 +22,8 @@ fn the_same_text_and_the_same_numbers() {
             failures.check(&format!("{what} {}", said.body), said.status, 200);
             failures.check(&what, said.text.as_str(), "The gate opens and the");
             failures.check(&what, said.finish.as_str(), whole);
+            let content_type = if streams { "text/event-stream" } else { "application/json" };
+            failures.check(&what, said.content_type.split(';').next(), Some(content_type));
             failures.check(&what, said.ended, true);
             // Embedded completions have no word for what was cached.
             let usage = said.usage.map(|(input, cached, output)| (input, cached.max(40), output));

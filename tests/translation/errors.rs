@@ -120,3 +120,55 @@ fn half_an_answer_is_none() {
     }
     failures.none();
 }
+
+/// Scenario: the provider's filter refuses the prompt; Google says so in an answer without content.
+/// Guarantees: the client is told that it was the filter, by an error or by the reason of the end, and never gets an empty
+/// answer that ended well.
+#[test]
+fn a_filtered_prompt_is_told_as_such() {
+    let gateway = gateway("epoll", "");
+    let mut failures = Failures::default();
+    for ((face, account), stream) in pairs().flat_map(|pair| [(pair, false), (pair, true)]) {
+        let said = call(&gateway, face, account, "filter", &Ask { stream, ..Ask::default() });
+        let what = format!("{face:?} {account} stream={stream} {} {}", said.status, said.body);
+        if said.status == 200 {
+            let filtered = match face {
+                Face::Chat | Face::Completions => said.finish == "content_filter",
+                Face::Responses => said.finish == "incomplete" && said.body.contains("content_filter"),
+                Face::Messages => said.finish == "refusal",
+                Face::Gemini => said.body.contains("promptFeedback") || said.body.contains("\"SAFETY\""),
+            };
+            failures.check(&what, (filtered, said.text.as_str()), (true, ""));
+        } else {
+            failures.check(&what, said.status, 400);
+            failures.check(&what, said.error.is_some(), true);
+        }
+    }
+    failures.none();
+}
+
+/// Scenario: the provider falls silent in the middle of a stream.
+/// Guarantees: after the bound the client is told in its own dialect, and nothing looks like an end.
+#[test]
+fn a_stalled_stream_ends_as_an_error() {
+    let gateway = gateway("epoll", "limits: {stream_idle_ms: 600}\n");
+    let all: Vec<_> = pairs().collect();
+    let told = std::thread::scope(|scope| {
+        let ask = Ask { stream: true, ..Ask::default() };
+        let called = all.iter().map(|&(face, account)| {
+            let (gateway, ask) = (&gateway, ask.clone());
+            scope.spawn(move || call(gateway, face, account, "stall", &ask))
+        });
+        let called: Vec<_> = called.collect();
+        called.into_iter().map(|thread| thread.join().expect("no panic")).collect::<Vec<_>>()
+    });
+    let mut failures = Failures::default();
+    for ((face, account), said) in all.into_iter().zip(told) {
+        let what = format!("{face:?} {account} {}", said.body);
+        failures.check(&what, said.text.as_str(), "The gate opens and");
+        failures.check(&what, (said.ended, said.error.is_some()), (false, true));
+        let row = gateway.row(&said.request_id);
+        failures.check(&what, row["attempts"][0]["error"].clone(), json!("idle_timeout"));
+    }
+    failures.none();
+}

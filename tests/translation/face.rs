@@ -45,6 +45,7 @@ pub struct Said {
     pub request_id: String,
     pub warning: String,
     pub retry_after: String,
+    pub content_type: String,
     pub text: String,
     pub thoughts: String,
     pub calls: Vec<(String, Value)>,
@@ -242,6 +243,7 @@ impl Said {
             request_id: field("x-request-id"),
             warning: field("warning"),
             retry_after: field("retry-after"),
+            content_type: field("content-type"),
             body: response.text(),
             ..Said::default()
         }

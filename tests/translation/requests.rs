@@ -68,6 +68,79 @@ fn the_choice_of_a_tool_is_carried_over() {
     failures.none();
 }
 
+/// Scenario: the client wants no tool called, or only one at a time.
+/// Guarantees: the provider is told; where its API has no word for it the client is.
+#[test]
+fn fewer_calls_can_be_asked_for() {
+    let gateway = gateway("epoll", "");
+    let mut failures = Failures::default();
+    let none = |face: Face| match face {
+        Face::Messages => json!({"tool_choice": {"type": "none"}}),
+        Face::Gemini => json!({"toolConfig": {"functionCallingConfig": {"mode": "NONE"}}}),
+        _ => json!({"tool_choice": "none"}),
+    };
+    let one = |face: Face| match face {
+        Face::Messages => json!({"tool_choice": {"type": "auto", "disable_parallel_tool_use": true}}),
+        _ => json!({"parallel_tool_calls": false}),
+    };
+    for (face, account) in conversing() {
+        let ask = |more: Value| Ask { tools: true, more, ..Ask::default() };
+        let said = call(&gateway, face, account, "talk-call", &ask(none(face)));
+        failures.check(
+            &format!("{face:?} {account} none {}", said.body),
+            (said.text.as_str(), said.calls.len()),
+            ("The gate opens", 0),
+        );
+        if face == Face::Gemini {
+            continue;
+        }
+        let said = call(&gateway, face, account, "calls", &ask(one(face)));
+        let what = format!("{face:?} {account} one {} {}", said.status, said.body);
+        if said.status == 400 {
+            let named = said.error.unwrap_or_default();
+            failures.check(&what, named.contains("parallel_tool"), true);
+        } else {
+            failures.check(&what, said.calls.len(), 1);
+        }
+    }
+    failures.none();
+}
+
+/// Scenario: how the model is to choose its words.
+/// Guarantees: the provider is asked for it by its own names, with the numbers as the client spelled them.
+#[test]
+fn what_is_asked_beside_the_conversation_is_carried_over() {
+    let gateway = gateway("epoll", "");
+    let mut failures = Failures::default();
+    for (face, account) in pairs() {
+        let more = match face {
+            Face::Gemini => json!({"generationConfig": {"temperature": 0.5, "topP": 0.25}}),
+            _ => json!({"temperature": 0.5, "top_p": 0.25}),
+        };
+        let said = call(&gateway, face, account, "asked", &Ask { more, ..Ask::default() });
+        let what = format!("{face:?} {account} {} {}", said.status, said.body);
+        failures.check(&what, said.text.as_str(), "asked: temperature=0.5 top_p=0.25. The");
+    }
+    let accounts = [
+        ("azure", "seed=7 presence=0.5 frequency=1"),
+        ("gemini", "seed=7 presence=0.5 frequency=1"),
+        ("vertex", "seed=7 presence=0.5 frequency=1"),
+        ("cohere", "seed=7 presence=0.5 frequency=1"),
+    ];
+    for (account, want) in accounts {
+        let more = json!({"seed": 7, "presence_penalty": 0.5, "frequency_penalty": 1});
+        let said = call(&gateway, Face::Chat, account, "asked", &Ask { more, ..Ask::default() });
+        failures.check(&format!("{account} {}", said.body), said.text.as_str(), &format!("asked: {want}. The"));
+    }
+    // Bedrock has a place for it in the requests of models that are known to take it.
+    for account in ["claude", "gemini", "vertex", "cohere"] {
+        let more = json!({"top_k": 5});
+        let said = call(&gateway, Face::Messages, account, "asked", &Ask { more, ..Ask::default() });
+        failures.check(&format!("{account} {}", said.body), said.text.as_str(), "asked: top_k=5. The");
+    }
+    failures.none();
+}
+
 /// Scenario: an answer of a certain schema is asked for.
 /// Guarantees: the text is JSON that fits it.
 #[test]

@@ -1,7 +1,12 @@
 //! How an answer behaves: its delays, its length, the usage it reports and the fault it ends in.
 //!
-//! Written as `key=value` pairs and bare fault names with commas between, in the request header `x-mock-scenario` or after a colon in
+//! Written as `key=value` pairs and bare names with commas between, in the request header `x-mock-scenario` or after a colon in
 //! the model's name: `mock:ttft=20,gap=20~5,tokens=64,cut@40`.
+//!
+//! What is said: `calls=2` calls the first two tools that are offered, with arguments made of their schemas (`calls=2,tokens=3`:
+//! after three words); `reasoning=4` thinks first, four words long; `echo-system` and `echo-ask` repeat the system prompt and the
+//! sampling parameters; `mistral` speaks chat as Mistral does. What an answer was shown it says unasked: `saw 1 image. `,
+//! `tool said: 15 degrees. `.
 
 use crate::dist::Dist;
 
@@ -71,6 +76,8 @@ pub struct Scenario {
     pub interleave: bool,
     /// The answer repeats the system prompt.
     pub echo_system: bool,
+    /// The answer repeats what was asked beside the conversation: `asked: temperature=0.5. `.
+    pub echo_ask: bool,
     /// Chat: as Mistral speaks it. Usage comes unasked and with the finish reason, thinking in an array of content, calls
     /// whole; ids of calls are nine letters and digits, and others are refused.
     pub mistral: bool,
@@ -106,6 +113,7 @@ impl Default for Scenario {
             calls: None,
             interleave: false,
             echo_system: false,
+            echo_ask: false,
             mistral: false,
             size: None,
             batch: 1,
@@ -180,6 +188,10 @@ impl Scenario {
             }
             ("interleave", None) => {
                 self.interleave = true;
+                return Some(());
+            }
+            ("echo-ask", None) => {
+                self.echo_ask = true;
                 return Some(());
             }
             ("echo-system", None) => {

@@ -134,6 +134,9 @@ fn text(ask: &Ask, scenario: &Scenario, with_calls: bool) -> (Vec<String>, Finis
         Some(schema) => (fragments(&schema::value(schema).to_string()), 0),
         None => (ask.history.notes(scenario.echo_system), scenario.tokens),
     };
+    if scenario.echo_ask && !ask.asked.is_empty() {
+        pieces.push(ask.asked.clone());
+    }
     pieces.truncate(usize::try_from(max).unwrap_or(usize::MAX));
     // A maximum cuts words only where there are notes before them: a test that asks for both wants to see the notes.
     let given = u64::from(wanted).min(max);

@@ -38,8 +38,70 @@ pub fn read(dialect: Dialect, body: &Value) -> Ask {
         candidates: at(names.candidates).and_then(Value::as_u64).unwrap_or(1).clamp(1, CANDIDATES_MAX) as usize,
         schema: schema(dialect, body),
         logprobs: logprobs(dialect, body),
+        asked: asked(dialect, body),
         ..Ask::default()
     }
+}
+
+/// What an answer can repeat of the request, by names of no dialect: where each has it, in one order.
+fn repeated(dialect: Dialect) -> &'static [(&'static str, &'static str)] {
+    match dialect {
+        Dialect::OpenAi => &[
+            ("temperature", "/temperature"),
+            ("top_p", "/top_p"),
+            ("seed", "/seed"),
+            ("presence", "/presence_penalty"),
+            ("frequency", "/frequency_penalty"),
+            ("effort", "/reasoning_effort"),
+            ("user", "/user"),
+        ],
+        Dialect::Responses => {
+            &[("temperature", "/temperature"), ("top_p", "/top_p"), ("effort", "/reasoning/effort"), ("user", "/user")]
+        }
+        Dialect::Anthropic => &[
+            ("temperature", "/temperature"),
+            ("top_p", "/top_p"),
+            ("top_k", "/top_k"),
+            ("budget", "/thinking/budget_tokens"),
+            ("effort", "/output_config/effort"),
+            ("user", "/metadata/user_id"),
+        ],
+        Dialect::Gemini | Dialect::GeminiArray => &[
+            ("temperature", "/generationConfig/temperature"),
+            ("top_p", "/generationConfig/topP"),
+            ("top_k", "/generationConfig/topK"),
+            ("seed", "/generationConfig/seed"),
+            ("presence", "/generationConfig/presencePenalty"),
+            ("frequency", "/generationConfig/frequencyPenalty"),
+            ("budget", "/generationConfig/thinkingConfig/thinkingBudget"),
+            ("effort", "/generationConfig/thinkingConfig/thinkingLevel"),
+        ],
+        Dialect::Bedrock => &[
+            ("temperature", "/inferenceConfig/temperature"),
+            ("top_p", "/inferenceConfig/topP"),
+            ("top_k", "/additionalModelRequestFields/top_k"),
+            ("budget", "/additionalModelRequestFields/thinking/budget_tokens"),
+        ],
+        Dialect::Cohere => &[
+            ("temperature", "/temperature"),
+            ("top_p", "/p"),
+            ("top_k", "/k"),
+            ("seed", "/seed"),
+            ("presence", "/presence_penalty"),
+            ("frequency", "/frequency_penalty"),
+            ("budget", "/thinking/token_budget"),
+        ],
+    }
+}
+
+/// `asked: temperature=0.50 seed=7. ` with the numbers as they were spelled; empty when nothing of it was asked.
+fn asked(dialect: Dialect, body: &Value) -> String {
+    let said = repeated(dialect).iter().filter_map(|(name, pointer)| {
+        let value = body.pointer(pointer).filter(|value| !value.is_null())?;
+        Some(format!("{name}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
+    });
+    let said: Vec<String> = said.collect();
+    if said.is_empty() { String::new() } else { format!("asked: {}. ", said.join(" ")) }
 }
 
 /// A string, or the strings of a list. Empty ones are no stop sequences.

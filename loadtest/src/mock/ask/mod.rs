@@ -33,6 +33,8 @@ pub struct Ask {
     /// Log probabilities, with this many alternatives.
     pub logprobs: Option<usize>,
     pub history: History,
+    /// What else was asked, in a sentence.
+    pub asked: String,
     /// Asked by a path of Azure's.
     pub azure: bool,
     pub body: Value,

@@ -252,6 +252,9 @@ fn what_was_shown_is_acknowledged() {
     assert_eq!(text(json!({"model": "m:tokens=1", "messages": messages})), "saw 2 images. The");
     let echoed = text(json!({"model": "m:tokens=1,echo-system", "messages": messages}));
     assert_eq!(echoed, "system: Be brief. saw 2 images. The");
+    let asked =
+        text(json!({"model": "m:tokens=1,echo-ask", "messages": [], "temperature": 0.5, "seed": 7, "top_k": 1}));
+    assert_eq!(asked, "asked: temperature=0.5 seed=7. The");
     let format = json!({"type": "json_schema", "json_schema": {"name": "x", "schema": schema()}});
     assert_eq!(parsed(&text(json!({"model": "m", "messages": messages, "response_format": format}))), arguments());
 
