@@ -40,6 +40,8 @@ fn record(user: usize) -> Record {
         provider: "openai".into(),
         host: "api.openai.com".into(),
         port: 443,
+        pricing: None,
+        learned: Default::default(),
     };
     let attempt = Attempt {
         target: Arc::new(target),
@@ -53,6 +55,7 @@ fn record(user: usize) -> Record {
         reused: true,
         usage,
         cost_pico_usd: Some(285_000_000),
+        cost_source: None,
     };
     let principal = Principal {
         subject: format!("virtualaccount:support-bot-{user}").into(),

@@ -29,7 +29,7 @@ pub struct Sent {
     /// What the answer is written in.
     pub wire: Wire,
     /// Makes the client's answer of the provider's, where they differ.
-    pub back: Option<Box<Back>>,
+    pub back: Option<Back>,
     /// The client did not ask for the usage chunk that was asked for in its name.
     pub hide_usage: bool,
     pub input: InputEstimate,
@@ -59,7 +59,7 @@ struct Body {
     edits: Vec<json::Edit>,
     /// In place of the client's, where it was translated.
     translated: Option<Vec<u8>>,
-    back: Option<Box<Back>>,
+    back: Option<Back>,
     hide_usage: bool,
 }
 

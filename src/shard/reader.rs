@@ -40,7 +40,7 @@ pub struct Reader {
     /// Bytes came after the end: the connection is not used again.
     pub talked_on: bool,
     /// Makes the client's answer, where the provider's is in another dialect.
-    pub(super) back: Option<Box<Back>>,
+    pub(super) back: Option<Back>,
     /// What it made of one read.
     pub(super) made: Vec<u8>,
     pub(super) input_estimate: u64,
@@ -57,7 +57,7 @@ pub(super) enum Source {
 /// What is to be read, and how.
 pub struct Answer<'a> {
     pub wire: Wire,
-    pub back: Option<Box<Back>>,
+    pub back: Option<Back>,
     pub head: &'a ResponseHead,
     pub decoder: BodyDecoder,
     pub content: Content,

@@ -13,15 +13,22 @@ use crate::telemetry::{Face, Target};
 
 /// Makes the client's answer.
 pub enum Back {
-    Chat(Translation),
-    Embeddings { request: Value, model: Box<str>, wire: Wire },
-    Rerank { request: Value, model: Box<str>, wire: Wire },
+    Chat(Box<Translation>),
+    Embeddings(Box<Asked>),
+    Rerank(Box<Asked>),
+}
+
+/// What the answer to a call that is no chat is made with.
+pub struct Asked {
+    request: Value,
+    model: Box<str>,
+    wire: Wire,
 }
 
 /// A provider's body, and the way back.
 pub struct Outgoing {
     pub body: Vec<u8>,
-    pub back: Box<Back>,
+    pub back: Back,
 }
 
 /// Translates the body of a request. What cannot be carried over refuses it, or is noted for the answer's `warning`.
@@ -43,11 +50,11 @@ pub fn outgoing(
     let (out, back) = match face {
         Face::Embeddings => {
             let out = embeddings::write_request(&body, wire, &to, &mut lost).map_err(invalid)?;
-            (out, Back::Embeddings { request: body, model: target.model_id.clone(), wire })
+            (out, Back::Embeddings(Box::new(Asked { request: body, model: target.model_id.clone(), wire })))
         }
         Face::Rerank => {
             let out = rerank::write_request(&body, wire, &to, &mut lost).map_err(invalid)?;
-            (out, Back::Rerank { request: body, model: target.model_id.clone(), wire })
+            (out, Back::Rerank(Box::new(Asked { request: body, model: target.model_id.clone(), wire })))
         }
         _ => {
             let mut asked = read_request(face, wire, &body, &mut lost).map_err(invalid)?;
@@ -55,13 +62,13 @@ pub fn outgoing(
             asked.stream_array = face == Face::Gemini && !asks_sse(request, received);
             let out = write_request(wire, &asked, &to, &mut lost);
             let about = about(request, target);
-            (out, Back::Chat(Translation::new(face, wire, asked, about)))
+            (out, Back::Chat(Box::new(Translation::new(face, wire, asked, about))))
         }
     };
     note_lost(request, account, &lost)?;
     // A `Value` that was parsed or built here always has a spelling.
     let body = serde_json::to_vec(&out).map_err(|error| Refusal::failed(500, "internal", error.to_string()))?;
-    Ok(Outgoing { body, back: Box::new(back) })
+    Ok(Outgoing { body, back })
 }
 
 fn about(request: &mut Request, target: &Target) -> About {
@@ -104,8 +111,9 @@ impl Back {
     /// Google's have their counts where nobody else has.
     pub fn metered(&self) -> Option<Wire> {
         match self {
-            Back::Embeddings { wire: Wire::Gemini, .. } | Back::Chat(_) => None,
-            Back::Embeddings { .. } | Back::Rerank { .. } => Some(Wire::Plain),
+            Back::Embeddings(asked) if asked.wire == Wire::Gemini => None,
+            Back::Chat(_) => None,
+            Back::Embeddings(_) | Back::Rerank(_) => Some(Wire::Plain),
         }
     }
 
@@ -124,8 +132,8 @@ impl Back {
                 translation.body(body, usage, out);
                 return true;
             }
-            Back::Embeddings { request, model, wire } => embeddings::write_answer(request, model, *wire, body, usage),
-            Back::Rerank { request, model, wire } => rerank::write_answer(request, model, *wire, body, usage),
+            Back::Embeddings(asked) => embeddings::write_answer(&asked.request, &asked.model, asked.wire, body, usage),
+            Back::Rerank(asked) => rerank::write_answer(&asked.request, &asked.model, asked.wire, body, usage),
         };
         match written {
             Some(written) => {

@@ -11,8 +11,7 @@ impl Reader {
     /// What came becomes what the client gets for it. An error is the provider's, in the middle of its stream, or the
     /// end of what can be read.
     pub(super) fn translate(&mut self, buf: &mut Buf, record: &mut Record, now_ns: u64) -> Result<(), ErrorClass> {
-        let translation =
-            if self.is_stream && self.ok { self.back.as_deref_mut().and_then(Back::stream) } else { None };
+        let translation = if self.is_stream && self.ok { self.back.as_mut().and_then(Back::stream) } else { None };
         let Some(translation) = translation else {
             if self.ok && !buf.is_empty() {
                 record.first_token_ns.get_or_insert(now_ns);
@@ -80,7 +79,7 @@ impl Reader {
             return End::Broken(ErrorClass::Truncated);
         }
         let usage = self.reading.settle(self.input_estimate);
-        if let Some(translation) = self.back.as_deref_mut().and_then(Back::stream) {
+        if let Some(translation) = self.back.as_mut().and_then(Back::stream) {
             translation.end(&usage, &mut self.made);
         }
         buf.extend(&self.made);
@@ -90,7 +89,7 @@ impl Reader {
 
     /// Of what the client gets.
     pub fn content_type(&mut self) -> &'static str {
-        match self.back.as_deref_mut().and_then(Back::stream) {
+        match self.back.as_mut().and_then(Back::stream) {
             Some(translation) => translation.content_type(),
             None => "application/json",
         }
@@ -98,6 +97,6 @@ impl Reader {
 
     /// What the provider said when it failed in the middle of a stream that is translated.
     pub fn stream_error(&mut self) -> Option<&str> {
-        self.back.as_deref_mut().and_then(Back::stream).and_then(|translation| translation.error())
+        self.back.as_mut().and_then(Back::stream).and_then(|translation| translation.error())
     }
 }
