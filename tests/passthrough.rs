@@ -9,7 +9,10 @@ use common::{DRIVERS, Gateway, account, anthropic_account, config};
 const CHAT: &str = "/v1/chat/completions";
 
 fn start(driver: &str, upstream: &Upstream) -> Gateway {
-    Gateway::start(driver, &config(&format!("{}{}", account(upstream.address), anthropic_account(upstream.address))))
+    let gemini =
+        format!("---\ntype: provider-account/google-gemini\nname: gem\nbase_url: http://{}\n", upstream.address);
+    let accounts = [account(upstream.address), anthropic_account(upstream.address), gemini];
+    Gateway::start(driver, &config(&accounts.concat()))
 }
 
 fn body_of(request: &str) -> &str {
@@ -281,61 +284,84 @@ fn large_events_pass() {
     }
 }
 
-/// Scenario: recorded streams of real providers, each behind its own path, with usage asked for where it can be.
-/// Guarantees: byte-exact, whatever was recorded.
+/// The path that a recorded stream answers, by what stands in it.
+fn path_of(text: &str) -> Option<&'static str> {
+    const MARKS: [(&str, &str); 5] = [
+        ("\"response.created\"", "/v1/responses"),
+        ("chat.completion.chunk", CHAT),
+        ("\"message_start\"", "/v1/messages"),
+        ("\"candidates\"", GEMINI),
+        ("\"text_completion\"", "/v1/completions"),
+    ];
+    let is_stream = text.starts_with("data:") || text.starts_with("event:") || text.starts_with(": ");
+    MARKS.into_iter().find(|(mark, _)| is_stream && text.contains(mark)).map(|(_, path)| path)
+}
+
+const GEMINI: &str = "/v1beta/models/gem%2Fsample-:streamGenerateContent?alt=sse";
+
+fn recorded_streams() -> Vec<(&'static str, String)> {
+    let Some(shared) = common::shared() else { return Vec::new() };
+    let mut files: Vec<_> = match std::fs::read_dir(shared.join("wire")) {
+        Ok(folders) => {
+            folders.flatten().flat_map(|folder| std::fs::read_dir(folder.path())).flatten().flatten().collect()
+        }
+        Err(_) => Vec::new(),
+    };
+    files.sort_by_key(|file| file.path());
+    let texts = files.iter().filter_map(|file| std::fs::read_to_string(file.path()).ok());
+    texts.filter(|text| text.len() < 1 << 20).filter_map(|text| Some((path_of(&text)?, text))).collect()
+}
+
+/// Scenario: recorded streams of real providers, each behind its own path, cut into pieces of many sizes on their way,
+/// with usage asked for where it can be.
+/// Guarantees: byte-exact, whatever was recorded and wherever it was cut.
 #[test]
 fn recorded_streams_pass_unchanged() {
-    let Some(shared) = common::shared() else { return eprintln!("skipped: no recorded traffic (SLUICE_SHARED)") };
-    let mut streams: Vec<(&str, String)> = Vec::new();
-    for (dir, path) in [("openai", ""), ("anthropic", "/v1/messages")] {
-        let mut files: Vec<_> = match std::fs::read_dir(shared.join("wire").join(dir)) {
-            Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
-            Err(_) => continue,
-        };
-        files.sort();
-        for file in files {
-            let Ok(text) = std::fs::read_to_string(&file) else { continue };
-            let is_stream = text.starts_with("data:") || text.starts_with("event:");
-            let path = match path {
-                "" if text.contains("\"response.created\"") => "/v1/responses",
-                "" if text.contains("chat.completion.chunk") => CHAT,
-                path => path,
-            };
-            if is_stream && !path.is_empty() && text.len() < 1 << 20 {
-                streams.push((path, text));
-            }
-        }
-    }
+    let streams = recorded_streams();
     if streams.is_empty() {
-        return eprintln!("skipped: no recorded streams");
+        return eprintln!("skipped: no recorded streams (SLUICE_SHARED)");
     }
     for driver in DRIVERS {
         let texts: Vec<String> = streams.iter().map(|(_, text)| text.clone()).collect();
         let upstream = Upstream::start(move |peer| {
             if let Some(request) = peer.request() {
-                let index =
-                    body_of(&request).split("sample-").nth(1).and_then(|rest| rest.split('"').next()?.parse().ok());
-                let index: usize = index.expect("a number");
-                let end =
+                let number = |mark: &str| {
+                    let digits: String = request.split(mark).nth(1)?.chars().take_while(char::is_ascii_digit).collect();
+                    digits.parse::<usize>().ok()
+                };
+                let (index, size) = (number("sample-").expect("an index"), number("size-").expect("a size"));
+                let head =
                     "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\nconnection: close\r\n\r\n";
-                peer.send(end.as_bytes());
-                for piece in texts[index].as_bytes().chunks(1013) {
+                peer.send(head.as_bytes());
+                for piece in texts[index].as_bytes().chunks(size) {
                     peer.send(piece);
                 }
             }
         });
         let gateway = start(driver, &upstream);
         for (index, (path, text)) in streams.iter().enumerate() {
-            let name = if *path == "/v1/messages" { "claude" } else { "up" };
-            let options = if *path == CHAT { ",\"stream_options\":{\"include_usage\":true}" } else { "" };
-            let body = format!("{{\"model\":\"{name}/sample-{index}\",\"stream\":true{options}}}");
-            let response = http::once(gateway.address, path, &body);
-            assert_eq!(response.status, 200);
-            if response.complete {
-                assert!(response.text() == *text, "{path} {index}: {}\n----\n{text}", response.text());
-            } else {
-                // The recording itself is cut: the bytes up to there, then the event that says so.
-                assert!(response.text().contains("broke off"), "{path} {index}");
+            let small = text.len() < 3000;
+            for size in [1013, if small { 1 } else { 97 }] {
+                let name = if *path == "/v1/messages" { "claude" } else { "up" };
+                let options = if matches!(*path, CHAT | "/v1/completions") {
+                    ",\"stream_options\":{\"include_usage\":true}"
+                } else {
+                    ""
+                };
+                let model = format!("sample-{index}-size-{size}");
+                let path = path.replace("sample-", &model);
+                let body = match path.contains("models/") {
+                    true => "{\"contents\":[]}".to_owned(),
+                    false => format!("{{\"model\":\"{name}/{model}\",\"stream\":true{options}}}"),
+                };
+                let response = http::once(gateway.address, &path, &body);
+                assert_eq!(response.status, 200, "{path}");
+                if response.complete {
+                    assert!(response.text() == *text, "{path} {index}: {}\n----\n{text}", response.text());
+                } else {
+                    // The recording itself is cut: the bytes up to there, then the event that says so.
+                    assert!(response.text().contains("broke off"), "{path} {index}");
+                }
             }
         }
         eprintln!("{} recorded streams", streams.len());

@@ -40,7 +40,11 @@ pub fn sse(wire: Wire, input: &[u8]) {
     let mut scanner = Scanner::new(1 << 24);
     let mut written = Reading::new(Family::Unknown);
     let mut on_event = |event: Event<'_>| {
-        assert!(event.data.is_empty() || event.data == b"[DONE]" || serde_json::from_slice::<serde_json::Value>(event.data).is_ok());
+        assert!(
+            event.data.is_empty()
+                || event.data == b"[DONE]"
+                || serde_json::from_slice::<serde_json::Value>(event.data).is_ok()
+        );
         Wire::of(face).read_event(&event, &mut written);
     };
     scanner.feed(&whole.0, &mut on_event).unwrap();

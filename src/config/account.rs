@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use super::auth::{self, Auth};
 use super::cost::{self, Cost};
+use super::credential::Credential;
 use super::endpoint::{self, Endpoint};
 use super::error::one_of;
 use super::kinds::Kind;
 use super::read::{NAME, Reader, is_name};
-use super::snapshot::{Account, Api, Credential, OnUnsupported};
+use super::snapshot::{Account, Api, OnUnsupported};
 use super::tree::Node;
 use crate::meter::Pricing;
 use crate::meter::pricing::PriceList;
-use crate::provider::{key_field, paths};
 use crate::tls::config::ClientConfigs;
 
 const KEYS: [&str; 9] = [
@@ -63,7 +63,7 @@ pub(super) fn read(
     let endpoint = endpoint::read(reader, fields, kind, clients);
     let auth = auth::read(reader, fields, kind);
     let mut owned = OWNED_HEADERS.to_vec();
-    owned.extend(endpoint.as_ref().map(|endpoint| key_field(kind.api, &endpoint.paths)));
+    owned.extend(endpoint.as_ref().map(|endpoint| endpoint.paths.key_field(kind.api)));
     if kind.api == Api::Bedrock {
         owned.extend(OWNED_BY_AWS);
     }
@@ -140,7 +140,7 @@ fn integration(reader: &mut Reader<'_>, node: &Node, kind: &Kind, account: &mut 
         return;
     }
     let (key, model_id) = model_id.map_or(("name", name.clone()), |model_id| ("model_id", model_id));
-    if let Err(why) = paths::check_model(&account.paths, &model_id) {
+    if let Err(why) = account.paths.check_model(&model_id) {
         reader.fault(fields.line_of(key), format!("`{key}`: {why}"));
         return;
     }

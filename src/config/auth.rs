@@ -3,12 +3,13 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
+use super::credential::AwsKeys;
+use super::credential::{Credential, CredentialSource};
 use super::kinds::{Form, Kind};
 use super::read::{Fields, Reader};
 use super::secret::is_field_value;
-use super::snapshot::{Credential, CredentialSource, Secret};
+use super::snapshot::Secret;
 use super::tree::{Node, Value};
-use crate::provider::{AwsKeys, google};
 
 pub(super) enum Auth {
     Credential(Credential),
@@ -112,7 +113,7 @@ fn service_account(reader: &mut Reader<'_>, node: &Node) -> Option<CredentialSou
             return None;
         }
     };
-    match google::service_account(text.expose()) {
+    match super::credential::service_account(text.expose()) {
         Ok(source) => Some(source),
         Err(message) => {
             reader.fault(data.line_of(key), format!("`{key}`: {message}"));

@@ -2,12 +2,13 @@
 
 use std::fmt::Write;
 
+use super::credential::{Credential, CredentialSource};
 use super::limits::shown_limits;
+use super::paths::Paths;
 use super::prices::PriceSettings;
 use super::read::shown_bytes;
 use super::snapshot::{
-    Account, Api, Auth, Credential, CredentialSource, OnUnsupported, OtlpProtocol, OtlpTarget, Paths, Process, Secret,
-    Shards, Snapshot, Telemetry,
+    Account, Api, Auth, OnUnsupported, OtlpProtocol, OtlpTarget, Process, Secret, Shards, Snapshot, Telemetry,
 };
 use crate::meter::pricing::Ratio;
 

@@ -1,8 +1,9 @@
 //! Where an account's provider is and how its paths are made: `base_url` and what each kind has in its place.
 
 use super::kinds::{Form, Kind};
+use super::paths::Paths;
 use super::read::{Fields, Reader};
-use super::snapshot::{Api, Paths, Upstream};
+use super::snapshot::{Api, Upstream};
 use super::url::Url;
 use crate::tls::config::ClientConfigs;
 

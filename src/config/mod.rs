@@ -4,6 +4,7 @@
 mod account;
 mod auth;
 mod cost;
+mod credential;
 mod effective;
 mod endpoint;
 mod env;
@@ -12,6 +13,7 @@ mod identity;
 mod kinds;
 mod limits;
 mod otlp;
+mod paths;
 mod prices;
 mod process;
 mod read;
@@ -24,9 +26,11 @@ mod url;
 
 use std::path::{Path, PathBuf};
 
+pub use credential::{AwsKeys, Credential, CredentialSource, rsa_key, service_account};
 pub use effective::print_effective;
 pub use env::Env;
 pub use error::ConfigError;
+pub use paths::{Paths, vertex_model};
 pub use prices::{ListOrigin, PriceRefresh, PriceSettings, read_price_table};
 pub use snapshot::*;
 

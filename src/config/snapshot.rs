@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::credential::Credential;
+use super::paths::Paths;
 use super::prices::PriceSettings;
 use crate::meter::pricing::PriceList;
 use crate::meter::{Learned, Pricing};
@@ -214,25 +216,6 @@ pub enum Api {
     Mock,
 }
 
-/// How an account's URLs are made (provider/paths.rs).
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Paths {
-    /// The client's own path behind the prefix.
-    Plain,
-    /// `/openai/deployments/{model}/chat/completions?api-version=`.
-    AzureDeployments { api_version: String },
-    /// `/openai/v1/chat/completions`, the deployment in `model`.
-    AzureV1 { api_version: Option<String> },
-    /// `/v1beta/models/{model}:generateContent`.
-    Gemini,
-    /// `/v1/projects/{project}/locations/{location}/publishers/google/models/{model}:generateContent`.
-    Vertex { project: String, location: String },
-    /// `/model/{model}/converse`.
-    Bedrock,
-    /// `/v2/chat`.
-    Cohere,
-}
-
 /// What becomes of a request that asks for something its provider's dialect has no place for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum OnUnsupported {
@@ -241,34 +224,6 @@ pub enum OnUnsupported {
     Refuse,
     /// Served without them; the answer's `warning` field names them.
     Drop,
-}
-
-/// How an account proves who it is.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Credential {
-    None,
-    /// Sent where its API wants it: `authorization: Bearer`, `x-api-key`, `api-key`, `x-goog-api-key`.
-    Key(Secret),
-    /// SigV4 with keys of the configuration.
-    AwsKeys(crate::provider::AwsKeys),
-    /// Fetched and refreshed by the control core, which pushes it to the shards ([`crate::mesh::Down::Credential`]).
-    Fetched(CredentialSource),
-}
-
-/// Where the control core gets a credential that expires.
-#[derive(Clone, PartialEq, Debug)]
-pub enum CredentialSource {
-    /// AWS: environment, profile file, web identity, container, instance metadata, in this order.
-    AwsDefaultChain,
-    /// Google: a service account's key.
-    GoogleServiceAccount {
-        client_email: String,
-        private_key: Secret,
-        private_key_id: Option<String>,
-        token_uri: String,
-    },
-    /// Google: `GOOGLE_APPLICATION_CREDENTIALS`, then the metadata server.
-    GoogleDefaultChain,
 }
 
 #[derive(Clone)]

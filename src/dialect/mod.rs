@@ -104,6 +104,19 @@ impl Wire {
         }
     }
 
+    /// What a provider that speaks this knows a call as that is `asked` here.
+    pub fn face(self, asked: Face) -> Face {
+        match (asked, self) {
+            (Face::Embeddings | Face::Rerank | Face::CountTokens, _) => asked,
+            (_, Wire::Chat) => Face::ChatCompletions,
+            (_, Wire::Completions) => Face::Completions,
+            (_, Wire::Responses) => Face::Responses,
+            (_, Wire::Messages) => Face::Messages,
+            (_, Wire::Gemini) => Face::Gemini,
+            (_, Wire::Bedrock | Wire::Cohere | Wire::Plain) => asked,
+        }
+    }
+
     /// Reads one event of a stream.
     #[inline]
     pub fn read_event(self, event: &Event<'_>, reading: &mut Reading) -> Mark {

@@ -1,6 +1,7 @@
 use ring::signature::{KeyPair, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 
 use super::*;
+use crate::config::{CredentialSource, service_account};
 
 /// A key of these tests' own; it opens nothing.
 const PEM: &str = include_str!("fixtures/test-only-rsa.pem");
@@ -22,7 +23,10 @@ fn a_key_file_is_read_and_what_is_wrong_with_it_is_told_without_its_secret() {
     let CredentialSource::GoogleServiceAccount { client_email, token_uri, private_key_id, .. } = read else {
         panic!("a service account")
     };
-    assert_eq!((client_email.as_str(), token_uri.as_str()), ("robot@p.iam.gserviceaccount.com", TOKEN_URI));
+    assert_eq!(
+        (client_email.as_str(), token_uri.as_str()),
+        ("robot@p.iam.gserviceaccount.com", "https://oauth2.googleapis.com/token")
+    );
     assert_eq!(private_key_id.as_deref(), Some("k1"));
     let cases: [(&str, &str, Value); 5] = [
         ("type", "`\"type\": \"service_account\"`", "authorized_user".into()),
@@ -51,7 +55,7 @@ fn an_assertion_says_who_asks_for_what_and_is_signed_with_the_key() {
         "iss": "robot@x", "scope": SCOPE, "aud": "https://t/token", "iat": 1_700_000_000, "exp": 1_700_003_600,
     });
     assert_eq!(value(claims), expected);
-    let public = key_pair(&key).expect("a key").public_key().as_ref().to_vec();
+    let public = rsa_key(&key).expect("a key").public_key().as_ref().to_vec();
     let signed = format!("{header}.{claims}");
     UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, public)
         .verify(signed.as_bytes(), &decode(signature))

@@ -13,5 +13,5 @@ mod sigv4_tests;
 mod tests;
 
 pub use classify::{classify, classify_event, classify_named, classify_named_event};
-pub use credential::{AwsKeys, Fetched, key_field};
+pub use credential::Fetched;
 pub use message::error_message;

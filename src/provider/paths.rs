@@ -1,20 +1,19 @@
 //! The path and query that a provider is called on (spec "providers" 2-8). Called by the data plane for every attempt.
 
-use crate::config::{Account, Paths};
-use crate::dialect::Wire;
+use crate::config::{Account, Paths, vertex_model};
 use crate::telemetry::Face;
 
-/// Appends the request target for a call that is spoken in `wire`, the path prefix of the account's `base_url` first.
-/// `face` tells apart what has the same wire; `model` is the provider's name for it. Images and audio have several
-/// paths each and keep the client's own: [`push_path`].
-pub fn push_target(account: &Account, wire: Wire, face: Face, model: &str, stream: bool, out: &mut Vec<u8>) {
+/// Appends the request target for a call that the provider knows as `face` (a translated one is another there than it is
+/// to its client), the path prefix of the account's `base_url` first. `model` is the provider's name for it. Images and
+/// audio have several paths each and keep the client's own: [`push_path`].
+pub fn push_target(account: &Account, face: Face, model: &str, stream: bool, out: &mut Vec<u8>) {
     match &account.paths {
-        Paths::Plain if wire == Wire::Gemini => {
+        Paths::Plain if face == Face::Gemini => {
             push_prefix(account, out);
             push_gemini(face, model, stream, out);
         }
         Paths::Plain | Paths::AzureDeployments { .. } | Paths::AzureV1 { .. } => {
-            push_path(account, openai_path(wire, face), model, out);
+            push_path(account, openai_path(face), model, out);
         }
         Paths::Gemini => {
             push_prefix(account, out);
@@ -64,34 +63,19 @@ pub fn push_path(account: &Account, path: &[u8], model: &str, out: &mut Vec<u8>)
     }
 }
 
-/// Whether the account's paths have a place for a model of this name; the reason where not. Asked once for each name in
-/// the configuration, and by the data plane for names that are passed on.
-pub fn check_model(paths: &Paths, model: &str) -> Result<(), &'static str> {
-    // Encoded or not, a dot segment is taken out by whoever reads the path (RFC 3986 6.2.2.3).
-    if matches!(model, "" | "." | "..") {
-        return Err("no model can be called so");
-    }
-    match paths {
-        Paths::Vertex { .. } if vertex_model(model).contains('/') => {
-            Err("only Google's own models are served on Vertex")
-        }
-        _ => Ok(()),
-    }
-}
-
 fn push_prefix(account: &Account, out: &mut Vec<u8>) {
     out.extend_from_slice(account.upstream.path_prefix.as_bytes());
 }
 
-fn openai_path(wire: Wire, face: Face) -> &'static [u8] {
-    match (face, wire) {
-        (Face::Embeddings, _) => b"/v1/embeddings",
-        (Face::Rerank, _) => b"/v1/rerank",
-        (Face::Moderations, _) => b"/v1/moderations",
-        (Face::CountTokens, _) => b"/v1/messages/count_tokens",
-        (_, Wire::Completions) => b"/v1/completions",
-        (_, Wire::Responses) => b"/v1/responses",
-        (_, Wire::Messages) => b"/v1/messages",
+fn openai_path(face: Face) -> &'static [u8] {
+    match face {
+        Face::Embeddings => b"/v1/embeddings",
+        Face::Rerank => b"/v1/rerank",
+        Face::Moderations => b"/v1/moderations",
+        Face::CountTokens => b"/v1/messages/count_tokens",
+        Face::Completions => b"/v1/completions",
+        Face::Responses => b"/v1/responses",
+        Face::Messages => b"/v1/messages",
         _ => b"/v1/chat/completions",
     }
 }
@@ -148,11 +132,6 @@ fn push_vertex(project: &str, location: &str, face: Face, model: &str, stream: b
         Face::Embeddings => b":predict",
         _ => google_method(face, stream),
     });
-}
-
-/// Google's own names for its models there: plain, `google/NAME` and `publishers/google/models/NAME`.
-fn vertex_model(model: &str) -> &str {
-    model.strip_prefix("publishers/google/models/").or_else(|| model.strip_prefix("google/")).unwrap_or(model)
 }
 
 /// Without `alt=sse` a stream is one long JSON array.

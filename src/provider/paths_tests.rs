@@ -2,6 +2,7 @@ use std::collections::HashMap;
 
 use super::*;
 use crate::config::{Api, Credential, OnUnsupported, Upstream};
+use crate::dialect::Wire;
 
 fn account(paths: Paths, path_prefix: &str, strip_v1: bool) -> Account {
     Account {
@@ -34,7 +35,7 @@ fn account(paths: Paths, path_prefix: &str, strip_v1: bool) -> Account {
 
 fn target(account: &Account, wire: Wire, face: Face, model: &str, stream: bool) -> String {
     let mut out = Vec::new();
-    push_target(account, wire, face, model, stream, &mut out);
+    push_target(account, wire.face(face), model, stream, &mut out);
     String::from_utf8(out).expect("ASCII")
 }
 
@@ -173,6 +174,6 @@ fn names_that_no_path_has_a_place_for_are_told() {
         (vertex(), "anthropic/claude-x", false),
         (Paths::Plain, "meta/llama", true),
     ] {
-        assert_eq!(check_model(&paths, model).is_ok(), sound, "{paths:?} {model}");
+        assert_eq!(paths.check_model(model).is_ok(), sound, "{paths:?} {model}");
     }
 }

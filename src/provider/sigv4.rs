@@ -10,7 +10,7 @@ use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, si
 use aws_sigv4::sign::v4::SigningParams;
 use aws_smithy_runtime_api::client::identity::Identity;
 
-use super::AwsKeys;
+use crate::config::AwsKeys;
 
 /// Of every call to a model: `bedrock`, not `bedrock-runtime` as its host has it.
 const SERVICE: &str = "bedrock";

@@ -1,5 +1,5 @@
-use super::AwsKeys;
 use super::sigv4::sign;
+use crate::config::AwsKeys;
 use crate::config::Secret;
 
 const HOST: &str = "bedrock-runtime.us-east-1.amazonaws.com";

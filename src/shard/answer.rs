@@ -3,12 +3,14 @@
 use std::io::Write;
 
 use super::admit::{Identified, Routed, visible_models};
-use super::attempt;
 use super::client::Client;
 use super::request::{Next, Refusal, Request};
 use super::text::{push_request_id, push_traceparent};
+use super::{attempt, translate};
 use crate::dialect;
 use crate::http1::{push_field, write_status_line};
+use crate::mesh::Up;
+use crate::meter::{self, Family};
 use crate::runtime::Buf;
 use crate::telemetry::{Face, Outcome};
 
@@ -53,9 +55,15 @@ pub async fn models(identified: Identified, request: &mut Request, client: &mut 
     send(request, client, 200, "application/json", list.to_string().into_bytes(), |_| {}).await
 }
 
-/// Where no provider counts: the estimate that limits go by, for what is left of the family's own tokenizer.
+/// Where no provider counts for others: by the family's own tokenizer where that is public and loaded, else the estimate
+/// that limits go by.
 pub async fn count_tokens(routed: Routed, request: &mut Request, client: &mut Client) -> Next {
-    let tokens = attempt::estimate(&routed.scan, &routed.target).tokens;
+    let family = meter::family(&routed.target.model_id);
+    let counted = translate::text_of(routed.body.of(client.received())).and_then(|text| text.count(family));
+    if counted.is_none() && family != Family::Unknown && !meter::tokenizers_loaded() {
+        request.shard.send(Up::NeedTokenizers);
+    }
+    let tokens = counted.unwrap_or_else(|| attempt::estimate(&routed.scan, &routed.target).tokens);
     request.record().outcome = Outcome::Served;
     send(request, client, 200, "application/json", format!("{{\"input_tokens\":{tokens}}}").into_bytes(), |_| {}).await
 }

@@ -8,7 +8,6 @@ use crate::config::{Account, Api, Paths, Secret};
 use crate::dialect::Wire;
 use crate::http1::{Field, Name, forward_fields, push_field};
 use crate::policy::spoken::Spoken;
-use crate::provider::key_field;
 use crate::provider::paths::push_target;
 use crate::telemetry::{Face, Target};
 
@@ -88,7 +87,7 @@ fn push_path(request: &mut Request, received: &[u8], call: &Call<'_>, out: &mut 
         return;
     }
     let start = out.len();
-    push_target(account, wire, face, &call.target.model_id, call.stream, out);
+    push_target(account, wire.face(face), &call.target.model_id, call.stream, out);
     let wants_array = face == Face::Gemini && call.stream && !asks_sse(request, received);
     if call.spoken == Spoken::Same && wants_array {
         // The client reads an array, and gets the provider's own. (Its query may hold its key, and stays here.)
@@ -146,7 +145,7 @@ fn push_proof(account: &Account, proof: &Proof, has_version: bool, out: &mut Vec
 }
 
 fn push_key(account: &Account, key: &Secret, out: &mut Vec<u8>) {
-    let name = key_field(account.api, &account.paths);
+    let name = account.paths.key_field(account.api);
     if name == "authorization" {
         return push_bearer(key, out);
     }

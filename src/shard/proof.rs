@@ -1,10 +1,11 @@
 //! What shows a provider who calls: the account's key, a token the control core fetched, or a signature.
 
 use super::request::{Refusal, Request};
+use crate::config::AwsKeys;
 use crate::config::{Account, Credential, Secret};
 use crate::dialect::Wire;
 use crate::provider::paths::push_target;
-use crate::provider::{AwsKeys, Fetched, sigv4};
+use crate::provider::{Fetched, sigv4};
 use crate::runtime::sleep_ms;
 use crate::telemetry::Target;
 
@@ -61,7 +62,7 @@ fn sign(
     let face = request.record().face;
     let stream = request.record().stream;
     let mut path = Vec::with_capacity(256);
-    push_target(account, wire, face, &target.model_id, stream, &mut path);
+    push_target(account, wire.face(face), &target.model_id, stream, &mut path);
     let path = String::from_utf8_lossy(&path);
     let region = account.region.as_deref().unwrap_or_default();
     let unix_s = request.shard.clock.unix_ns_at(request.shard.clock.now_ns()) / 1_000_000_000;

@@ -16,7 +16,6 @@ use super::watch::Watch;
 use crate::config::Snapshot;
 use crate::mesh::{Load, LogLevel, LogLine, Up};
 use crate::provider::Fetched;
-use crate::provider::paths::check_model;
 use crate::telemetry::totals::{ShardCounters, Totals};
 use crate::telemetry::{Principal, Record, RequestId, Target};
 
@@ -122,7 +121,7 @@ impl Shard {
         if let Some(target) = cache.get(&(account_index, model) as &dyn PassedOnKey) {
             return Some(target.clone());
         }
-        check_model(&account.paths, model).ok()?;
+        account.paths.check_model(model).ok()?;
         if cache.len() >= PASSED_ON_MAX {
             cache.clear();
         }

@@ -6,9 +6,9 @@ use serde_json::Value;
 use super::head::asks_sse;
 use super::request::{Refusal, Request};
 use crate::config::{Account, OnUnsupported};
-use crate::dialect::common::{Invalid, Lost};
+use crate::dialect::common::{Invalid, Lost, Part};
 use crate::dialect::{About, To, Translation, Wire, embeddings, read_request, rerank, write_request};
-use crate::meter::Usage;
+use crate::meter::{self, Family, Usage};
 use crate::telemetry::{Face, Target};
 
 /// Makes the client's answer.
@@ -103,6 +103,52 @@ fn note_lost(request: &mut Request, account: &Account, lost: &Lost) -> Result<()
                 Some(format!("299 sluice \"not carried over: {}\"", plain.replace(['"', '\\'], "")).into());
             Ok(())
         }
+    }
+}
+
+/// What a count_tokens body asks to be counted.
+pub struct Countable {
+    text: String,
+    messages: u64,
+}
+
+/// `None`: the body is not what it should be.
+pub fn text_of(content: &[u8]) -> Option<Countable> {
+    let body: Value = serde_json::from_slice(content).ok()?;
+    let face = Face::CountTokens;
+    let asked = read_request(face, Wire::of(face), &body, &mut Lost::new(face)).ok()?;
+    let mut text = String::new();
+    for part in asked.messages.iter().flat_map(|message| &message.parts) {
+        push_text(part, &mut text);
+    }
+    for tool in &asked.tools {
+        text.push_str(&tool.name);
+        text.push_str(tool.description.as_deref().unwrap_or_default());
+        text.extend(tool.parameters.as_ref().map(Value::to_string));
+    }
+    Some(Countable { text, messages: asked.messages.len() as u64 })
+}
+
+fn push_text(part: &Part, text: &mut String) {
+    match part {
+        Part::Text(one) | Part::Refusal(one) => text.push_str(one),
+        Part::Call(call) => {
+            text.push_str(&call.name);
+            text.push_str(&call.arguments.to_string());
+        }
+        Part::Result(result) => result.parts.iter().for_each(|part| push_text(part, text)),
+        Part::Reasoning(thought) => text.push_str(&thought.text),
+        Part::Image(_) | Part::Audio(_) | Part::File(_) => {}
+    }
+}
+
+impl Countable {
+    /// Text and tools, four tokens around each message and three before the reply (spec "providers" 15). `None`: the
+    /// family's tokenizer is not public, or not loaded.
+    pub fn count(&self, family: Family) -> Option<u64> {
+        const AROUND_MESSAGE: u64 = 4;
+        const BEFORE_REPLY: u64 = 3;
+        Some(meter::count_tokens(family, &self.text)? + AROUND_MESSAGE * self.messages + BEFORE_REPLY)
     }
 }
 

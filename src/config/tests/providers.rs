@@ -1,7 +1,7 @@
 //! Accounts of every kind: what they come to, and what is wrong with them.
 
 use super::*;
-use crate::provider::AwsKeys;
+use crate::config::AwsKeys;
 
 const PEM: &str = include_str!("../../provider/fixtures/test-only-rsa.pem");
 const VARIABLES: [(&str, &str); 2] = [("K", "open-sesame"), ("T", "token")];

@@ -12,10 +12,11 @@ use serde_json::Value;
 use super::keep::Fresh;
 use super::profile::{self, Profile};
 use super::{ANSWER_BYTES_MAX, NEAR, read_file, sts};
+use crate::config::AwsKeys;
 use crate::config::{Env, Secret};
 use crate::control::clock::parse_ms;
 use crate::control::fetch::Fetcher;
-use crate::provider::{AwsKeys, Fetched};
+use crate::provider::Fetched;
 
 pub async fn default_chain(env: &Env, http: &Fetcher) -> Result<Fresh, String> {
     if let Some(keys) = environment(env)? {

@@ -21,7 +21,7 @@ pub async fn default_chain(env: &Env, http: &Fetcher, now_unix_s: u64) -> Result
     let Some(path) = env.get("GOOGLE_APPLICATION_CREDENTIALS") else { return metadata(env, http, now_unix_s).await };
     let wrong = |what: String| format!("GOOGLE_APPLICATION_CREDENTIALS: {path}: {what}");
     let text = read_file(Path::new(&path)).await.map_err(|error| wrong(error.to_string()))?;
-    let source = google::service_account(&text).map_err(wrong)?;
+    let source = crate::config::service_account(&text).map_err(wrong)?;
     service_account(&source, http, now_unix_s).await
 }
 

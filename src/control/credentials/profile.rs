@@ -3,8 +3,8 @@
 
 use std::collections::HashMap;
 
+use crate::config::AwsKeys;
 use crate::config::Secret;
-use crate::provider::AwsKeys;
 
 /// What a profile says of credentials.
 #[derive(Debug, PartialEq)]

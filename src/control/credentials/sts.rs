@@ -10,11 +10,12 @@ use hyper::header::CONTENT_TYPE;
 
 use super::keep::Fresh;
 use super::{ANSWER_BYTES_MAX, FAR, read_file};
+use crate::config::AwsKeys;
 use crate::config::{Env, Secret};
 use crate::control::clock::parse_ms;
 use crate::control::fetch::Fetcher;
+use crate::provider::Fetched;
 use crate::provider::paths::push_encoded;
-use crate::provider::{AwsKeys, Fetched};
 
 const SESSION_NAME: &str = "sluice";
 

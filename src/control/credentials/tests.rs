@@ -14,9 +14,9 @@ use rustls::pki_types::pem::PemObject;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::*;
+use crate::config::AwsKeys;
 use crate::config::{self, Secret};
 use crate::control::testing::TempDir;
-use crate::provider::AwsKeys;
 
 const PEM: &str = include_str!("../../provider/fixtures/test-only-rsa.pem");
 const NOW: u64 = 1_700_000_000;
@@ -210,7 +210,7 @@ const TOKEN: &str = r#"{"access_token":"ya29.x","expires_in":3599,"token_type":"
 #[tokio::test]
 async fn a_service_account_proves_itself_with_its_key() {
     let (base, mut seen) = server(vec![("POST /token", 200, TOKEN.to_owned())]).await;
-    let source = crate::provider::google::service_account(&key_file(&format!("{base}/token"))).expect("a key file");
+    let source = crate::config::service_account(&key_file(&format!("{base}/token"))).expect("a key file");
     let fresh = fetched(&source, &[]).await.expect("a token");
     assert_eq!((fresh.fetched, fresh.expires_unix_s), (bearer("ya29.x"), Some(NOW + 3599)));
     let (_, fields, body) = seen.try_recv().expect("asked");
