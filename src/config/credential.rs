@@ -5,7 +5,7 @@ use rustls_pki_types::PrivatePkcs8KeyDer;
 use rustls_pki_types::pem::PemObject;
 use serde_json::Value;
 
-use super::snapshot::Secret;
+use super::secret::Secret;
 
 const TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
 

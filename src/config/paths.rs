@@ -1,6 +1,20 @@
-//! How the URLs of an account are made, and what they have no place for.
+//! What an account speaks, how its URLs are made, and what they have no place for.
 
-use super::snapshot::Api;
+/// The API an account speaks upstream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum Api {
+    /// And everything that speaks like it, Azure too.
+    OpenAi,
+    Anthropic,
+    /// The Gemini API and Vertex AI.
+    Gemini,
+    /// Converse.
+    Bedrock,
+    /// Version 2.
+    Cohere,
+    /// The simulated provider: speaks all of OpenAI's, Anthropic's and Gemini's.
+    Mock,
+}
 
 /// How an account's URLs are made (provider/paths.rs).
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -4,7 +4,6 @@
 use std::io::Read;
 
 use super::read::{Fields, Reader};
-use super::snapshot::Secret;
 use super::tree::Node;
 
 const FILE_BYTES_MAX: u64 = 64 * 1024;
@@ -139,4 +138,25 @@ pub(super) fn is_token(name: &str) -> bool {
 /// RFC 9110 5.5 without obs-text.
 pub(super) fn is_field_value(value: &str) -> bool {
     value.trim() == value && value.bytes().all(|b| b == b' ' || b.is_ascii_graphic())
+}
+
+/// A value that is never printed: `Debug` shows `***`, there is no `Display`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn new(value: String) -> Self {
+        Self(value)
+    }
+
+    /// The one way to the value; grep for it to see every use.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
 }

@@ -7,8 +7,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::credential::Credential;
+pub use super::paths::Api;
 use super::paths::Paths;
 use super::prices::PriceSettings;
+pub use super::secret::Secret;
 use crate::meter::pricing::PriceList;
 use crate::meter::{Learned, Pricing};
 use crate::telemetry::{Principal, Target};
@@ -200,22 +202,6 @@ impl Default for Limits {
     }
 }
 
-/// The API an account speaks upstream.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
-pub enum Api {
-    /// And everything that speaks like it, Azure too.
-    OpenAi,
-    Anthropic,
-    /// The Gemini API and Vertex AI.
-    Gemini,
-    /// Converse.
-    Bedrock,
-    /// Version 2.
-    Cohere,
-    /// The simulated provider: speaks all of OpenAI's, Anthropic's and Gemini's.
-    Mock,
-}
-
 /// What becomes of a request that asks for something its provider's dialect has no place for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum OnUnsupported {
@@ -317,25 +303,4 @@ pub struct VirtualAccount {
     pub metadata: Vec<(String, String)>,
     /// `account/model`, `account/*` or `*`. Empty: nothing is allowed.
     pub permissions: Vec<String>,
-}
-
-/// A value that is never printed: `Debug` shows `***`, there is no `Display`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    pub fn new(value: String) -> Self {
-        Self(value)
-    }
-
-    /// The one way to the value; grep for it to see every use.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("***")
-    }
 }
