@@ -152,9 +152,14 @@ impl Translation {
         self.request.stream
     }
 
+    /// Whether the client's stream is one JSON array.
+    pub fn is_array(&self) -> bool {
+        self.request.stream_array
+    }
+
     /// What the client's stream is made of.
     pub fn content_type(&self) -> &'static str {
-        if self.request.stream_array { "application/json" } else { "text/event-stream; charset=utf-8" }
+        if self.is_array() { "application/json" } else { "text/event-stream; charset=utf-8" }
     }
 
     /// One event of the provider's stream; appends what the client gets for it. Allocates nothing in the steady state.

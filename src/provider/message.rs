@@ -1,4 +1,4 @@
-//! The sentence in a provider's error body, for callers of another dialect.
+//! What a provider's error body says to people and to clients that would try again, for callers of another dialect.
 
 use crate::json::{Walk, decode};
 
@@ -16,6 +16,18 @@ pub fn error_message(body: &[u8]) -> String {
     let text = decode(raw);
     let end = (0..=MESSAGE_BYTES_MAX.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
     text.get(..end).unwrap_or_default().to_owned()
+}
+
+/// Google says in the body when to come back: `"retryDelay": "34.07s"` of a google.rpc.RetryInfo. Rounded up; bounded to a
+/// day.
+pub fn retry_delay_s(body: &[u8]) -> Option<u32> {
+    const KEY: &[u8] = b"\"retryDelay\"";
+    const DAY_S: u32 = 24 * 60 * 60;
+    let at = memchr::memmem::find(body, KEY)?;
+    let value = body.get(at + KEY.len()..)?.trim_ascii_start().strip_prefix(b":")?;
+    let text = std::str::from_utf8(Walk::new(value).string()?).ok()?;
+    let seconds: f64 = text.strip_suffix('s')?.parse().ok()?;
+    (seconds.is_finite() && seconds >= 0.0).then(|| (seconds.ceil() as u32).min(DAY_S))
 }
 
 fn find<'a>(walk: &mut Walk<'a>, depth: u32) -> Option<&'a [u8]> {
@@ -43,6 +55,21 @@ fn find<'a>(walk: &mut Walk<'a>, depth: u32) -> Option<&'a [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn google_says_when_to_come_back() {
+        for (body, expected) in [
+            (r#"{"error":{"details":[{"@type":"t/google.rpc.RetryInfo","retryDelay" : "34.07s"}]}}"#, Some(35)),
+            (r#"{"retryDelay":"0s"}"#, Some(0)),
+            (r#"{"retryDelay":"1e300s"}"#, Some(86_400)),
+            (r#"{"retryDelay":"-1s"}"#, None),
+            (r#"{"retryDelay":"soon"}"#, None),
+            (r#"{"retryDelay":7}"#, None),
+            (r#"{"retryDelay"#, None),
+        ] {
+            assert_eq!(retry_delay_s(body.as_bytes()), expected, "{body}");
+        }
+    }
 
     #[test]
     fn the_sentence_is_found_in_every_shape() {

@@ -14,4 +14,4 @@ mod tests;
 
 pub use classify::{classify, classify_event, classify_named, classify_named_event};
 pub use credential::Fetched;
-pub use message::error_message;
+pub use message::{error_message, retry_delay_s};

@@ -5,7 +5,7 @@ use super::request::{Refusal, Request};
 use super::respond::upstream_request_id;
 use crate::dialect::{answer_of, may_quote};
 use crate::http1::{Name, ResponseHead};
-use crate::provider::error_message;
+use crate::provider::{error_message, retry_delay_s};
 use crate::telemetry::{ErrorClass, Face};
 
 /// What the head of an answer says beside its status.
@@ -52,7 +52,7 @@ impl Told {
             (_, true) => format!("The provider account `{account}` brought no answer ({}).", class.as_str()),
         };
         let refusal = Refusal::failed(status, code, message);
-        match self.retry_after_s {
+        match self.retry_after_s.or_else(|| retry_delay_s(body)) {
             Some(seconds) if matches!(status, 429 | 503 | 529) => refusal.retry_after(seconds),
             _ => refusal,
         }

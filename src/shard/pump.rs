@@ -247,7 +247,15 @@ impl Relay {
                 dialect::error_event(face, code_of(error), message, &id, &mut event);
             }
         }
-        buf.extend(&event);
+        match event.strip_prefix(b"data: ") {
+            // Google's clients of a JSON array get one more element, and never its end.
+            Some(element) if !self.reader.is_event_stream() => {
+                let is_first = buf.is_empty() && request.record().response_body_bytes == 0;
+                buf.extend(if is_first { b"[" } else { b"," });
+                buf.extend(element);
+            }
+            _ => buf.extend(&event),
+        }
     }
 
     /// Content goes out at the next chance, behind what waits already.

@@ -95,6 +95,11 @@ impl Reader {
         }
     }
 
+    /// Whether the client of a stream gets it as server-sent events.
+    pub fn is_event_stream(&mut self) -> bool {
+        self.back.as_mut().and_then(Back::stream).is_none_or(|translation| !translation.is_array())
+    }
+
     /// What the provider said when it failed in the middle of a stream that is translated.
     pub fn stream_error(&mut self) -> Option<&str> {
         self.back.as_mut().and_then(Back::stream).and_then(|translation| translation.error())
