@@ -9,7 +9,12 @@ fuzz_target!(|body: &[u8]| {
     walk.skip();
     let _ = walk.at_end();
     let Ok(scan) = scan_request(body) else { return };
-    let before: serde_json::Value = serde_json::from_slice(body).expect("what the scan accepts is JSON");
+    let before: serde_json::Value = match serde_json::from_slice(body) {
+        Ok(before) => before,
+        // RFC 8259 8.2 allows half a surrogate pair, and providers may take it; serde_json does not.
+        Err(error) if error.to_string().contains("surrogate") || error.to_string().contains("hex escape") => return,
+        Err(error) => panic!("what the scan accepts is JSON: {error}"),
+    };
     let mut edits = vec![edit_model(&scan, "new \"model\"")];
     edits.extend(edit_include_usage(&scan, body));
     let mut out = Vec::new();

@@ -97,9 +97,22 @@ struct Seen {
 }
 
 impl Seen {
+    /// Log probabilities are copied as the JSON they are, so they must be.
+    fn is_sound(piece: &Piece<'_>) -> bool {
+        match piece {
+            Piece::Logprobs { items, .. } => {
+                let list = [b"[", *items, b"]"].concat();
+                serde_json::from_slice::<Vec<serde::de::IgnoredAny>>(&list).is_ok()
+                    && std::str::from_utf8(&list).is_ok()
+            }
+            _ => true,
+        }
+    }
+
     /// Passes a piece of a stream on; ends are kept for [`Translation::end`].
     fn pass<'a>(&mut self, piece: Piece<'a>, on: impl FnOnce(Piece<'a>)) {
         match self.correct(piece) {
+            piece if !Self::is_sound(&piece) => {}
             Piece::Finish { choice, reason, said } => {
                 // Nobody asks for more choices than these.
                 const CHOICES_MAX: usize = 128;
@@ -204,7 +217,9 @@ impl Translation {
         }
         let mut gather = Gather::default();
         reads.body(body, &mut |piece| {
-            signature::mark(*face, *wire, seen.correct(piece), |piece| gather.piece(piece));
+            if Seen::is_sound(&piece) {
+                signature::mark(*face, *wire, seen.correct(piece), |piece| gather.piece(piece));
+            }
         });
         let (answer, request, about) = (gather.answer(), &self.request, &self.about);
         match self.face {

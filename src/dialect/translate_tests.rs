@@ -196,3 +196,26 @@ fn a_translated_stream_is_metered_as_what_the_provider_said() {
         }
     }
 }
+
+/// Found by fuzzing: a flipped byte in log probabilities made a chunk that was no JSON.
+#[test]
+fn log_probabilities_that_are_no_json_are_left_out() {
+    let delta = |logprobs: &[u8]| {
+        let before: &[u8] = b"data: {\"type\":\"response.output_text.delta\",\"output_index\":0,\"content_index\":0,\"delta\":\"a\",\"logprobs\":[";
+        [before, logprobs, b"]}\n\n"].concat()
+    };
+    for (logprobs, passes) in [
+        (&br#"{"token":"a","logprob":-1,"top_logprobs":[]}"#[..], true),
+        (b"{\"token\":\"a\",\"logprob\":0,\"top_logprob\xf3\":[]}", false),
+        (b"{\"token\":\"a\",,}", false),
+    ] {
+        let mut translation = Translation::new(Face::ChatCompletions, Wire::Responses, request(true), about());
+        let mut out = Vec::new();
+        events(Wire::Responses, &delta(logprobs), |event| translation.event(&event, &mut out));
+        translation.end(&Usage::default(), &mut out);
+        assert_eq!(memchr::memmem::find(&out, b"\"logprob\"").is_some(), passes);
+        events(Wire::Chat, &out, |event| {
+            assert!(event.data == b"[DONE]" || serde_json::from_slice::<Value>(event.data).is_ok());
+        });
+    }
+}
