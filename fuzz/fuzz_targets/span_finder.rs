@@ -16,7 +16,10 @@ fuzz_target!(|body: &[u8]| {
         Err(error) => panic!("what the scan accepts is JSON: {error}"),
     };
     let mut edits = vec![edit_model(&scan, "new \"model\"")];
-    edits.extend(edit_include_usage(&scan, body));
+    // A body without a model is refused, so nobody puts two members into an empty object.
+    if !scan.is_empty_object {
+        edits.extend(edit_include_usage(&scan, body));
+    }
     let mut out = Vec::new();
     apply_edits(body, &mut edits, &mut out);
     let after: serde_json::Value = serde_json::from_slice(&out).expect("an edited body is JSON");
