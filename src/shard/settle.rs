@@ -5,7 +5,7 @@ use super::request::{Entry, Request};
 use crate::config::Api;
 use crate::dialect::Reading;
 use crate::mesh::Up;
-use crate::meter::{self, Family, Usage, UsageSource};
+use crate::meter::{self, Charge, Family, Usage, UsageSource};
 use crate::provider::classify_named;
 use crate::runtime::{sleep_ms, spawn};
 use crate::telemetry::{ErrorClass, Record};
@@ -33,7 +33,9 @@ pub fn usage(request: &mut Request, reading: &mut Reading, family: Family, input
     {
         attempt.target.learned.observe(input.base, usage.input, input.has_tools);
     }
-    set(record, usage);
+    if set(record, usage).is_some_and(|charge| charge.drifts()) {
+        request.shard.count(|counters| counters.cost_drifts += 1);
+    }
 }
 
 /// Of what the provider has reported until now.
@@ -46,16 +48,16 @@ pub fn cost_so_far(request: &mut Request, reading: &Reading) -> Option<i64> {
     record.attempts.last()?.target.pricing.as_ref()?.cost(&reading.usage, unix_s)
 }
 
-fn set(record: &mut Record, usage: Usage) {
+fn set(record: &mut Record, usage: Usage) -> Option<Charge> {
     record.usage = usage;
     let unix_s = record.start_unix_ns / 1_000_000_000;
-    if let Some(attempt) = record.attempts.last_mut() {
-        attempt.usage = usage;
-        let charge = attempt.target.pricing.as_ref().and_then(|pricing| pricing.charge(&usage, unix_s));
-        attempt.cost_pico_usd = charge.map(|charge| charge.pico_usd);
-        attempt.cost_source = charge.map(|charge| charge.source);
-        record.cost_pico_usd = attempt.cost_pico_usd;
-    }
+    let attempt = record.attempts.last_mut()?;
+    attempt.usage = usage;
+    let charge = attempt.target.pricing.as_ref().and_then(|pricing| pricing.charge(&usage, unix_s));
+    attempt.cost_pico_usd = charge.map(|charge| charge.pico_usd);
+    attempt.cost_source = charge.map(|charge| charge.source);
+    record.cost_pico_usd = attempt.cost_pico_usd;
+    charge
 }
 
 /// The tokenizers are large and loaded only when a count is first needed, off this core. The client has its answer by

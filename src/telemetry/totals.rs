@@ -44,6 +44,8 @@ pub struct ShardCounters {
     pub upstream_idle_closed: u64,
     /// Records that found the ring full: their rows and spans are lost, their totals are not.
     pub records_dropped: u64,
+    /// Answers whose provider says another cost than the price table, by more than a twentieth.
+    pub cost_drifts: u64,
     /// Gauge: bytes held in stream and body buffers.
     pub buffer_bytes: u64,
 }
@@ -65,6 +67,7 @@ impl ShardCounters {
         self.upstream_open = newer.upstream_open;
         self.upstream_idle_closed += newer.upstream_idle_closed;
         self.records_dropped += newer.records_dropped;
+        self.cost_drifts += newer.cost_drifts;
         self.buffer_bytes = newer.buffer_bytes;
     }
 }

@@ -128,6 +128,7 @@ impl Pricing {
     }
 
     /// Some price holds at this time, whatever the usage.
+    #[cfg(test)]
     pub fn is_known(&self, unix_s: u64) -> bool {
         self.rows.iter().any(|row| row.holds(unix_s))
     }

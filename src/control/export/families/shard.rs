@@ -91,6 +91,13 @@ pub static FAMILIES: &[Family] = &[
         Read::Shard(|shard, emit| emit(&[], Int(shard.counters.upstream_reuses))),
     ),
     family(
+        "sluice.cost.drifts",
+        "{attempt}",
+        Counter,
+        "Answers whose provider reports a cost more than 5% off that of the price table: the table may be out of date.",
+        Read::Shard(|shard, emit| emit(&[], Int(shard.counters.cost_drifts))),
+    ),
+    family(
         "sluice.upstream.idle",
         "{connection}",
         Gauge,
