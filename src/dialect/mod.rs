@@ -1,8 +1,10 @@
-//! One file per wire API: what its events and bodies say of usage, ends, errors and delivered text, and the errors
-//! that Sluice itself writes in it. Reads spans, never a tree; forwards nothing and changes nothing.
+//! One folder per wire API. Each says of its own events and bodies what the data plane must know (usage, ends, errors,
+//! delivered text), and turns its wire into the common request and pieces and back, for calls whose provider speaks
+//! another dialect than their client. Here also: the errors that Sluice itself writes in each.
 //!
-//! The data plane calls [`Wire::read_event`] for every event of a stream and [`Wire::read_body`] for a unary answer.
-//! What is wrong in a payload makes it count for less, never fails: the client gets the bytes as they came.
+//! The data plane calls [`Wire::read_event`] for every event of a stream and [`Wire::read_body`] for a unary answer: spans
+//! are read, never a tree, and nothing is changed. What is wrong in a payload makes it count for less, never fails. A
+//! [`Translation`] is made only where face and provider differ.
 
 mod anthropic;
 mod bedrock;

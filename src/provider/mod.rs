@@ -1,5 +1,6 @@
-//! Provider accounts. So far: what a provider's error means, whatever its status says (a 429 may mean "no money", a
-//! 400 "slow down"): the code in the body decides first, the status second, the wording last.
+//! Provider accounts at work: the path a call goes to, the signature or token it carries, and what a provider's error
+//! means, whatever its status says (a 429 may mean "no money", a 400 "slow down"): the code in the body decides first, the
+//! status second, the wording last. The data plane and the control core call it; no I/O here.
 
 mod classify;
 mod credential;
