@@ -88,7 +88,7 @@ pub struct Reading {
     fold: Fold,
     /// The reported output is a stub written before the output was made.
     output_is_stub: bool,
-    /// Chat: the bytes of the last event up to its choices, see openai_chat.rs.
+    /// Chat: the bytes of the last event up to its choices, see openai_chat/metering.rs.
     memo: Vec<u8>,
     /// Made by the first answer of Gemini's that needs it: a reading is moved as it is made, so it is kept small.
     gemini: Option<Box<gemini::Snapshot>>,
