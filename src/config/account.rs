@@ -90,6 +90,7 @@ pub(super) fn read(
         pass_any_model: fields.get("integrations").is_none(),
         ask_usage,
         prices: PriceList { table: reader.prices.clone(), discount: cost::discount(reader, fields) },
+        health_check: None,
     };
     match auth {
         Some(Auth::Credential(credential)) => account.credential = credential,

@@ -17,6 +17,7 @@ mod paths;
 mod prices;
 mod process;
 mod read;
+mod routing;
 mod secret;
 mod snapshot;
 mod source;
@@ -32,6 +33,7 @@ pub use env::Env;
 pub use error::ConfigError;
 pub use paths::{Paths, vertex_model};
 pub use prices::{ListOrigin, PriceRefresh, PriceSettings, read_price_table};
+pub use routing::*;
 pub use snapshot::*;
 
 use crate::tls::config::ClientConfigs;
@@ -111,7 +113,8 @@ fn build(
         return Err(errors);
     }
     watched.append(&mut reader.files);
-    Ok(Snapshot { epoch: 1, process, limits, accounts, virtual_accounts, tokens, watched })
+    let routing = Routing::default();
+    Ok(Snapshot { epoch: 1, process, limits, accounts, virtual_accounts, tokens, routing, watched })
 }
 
 fn enter(reader: &mut Reader<'_>, sources: &[Source], index: usize) {

@@ -10,6 +10,7 @@ use super::credential::Credential;
 pub use super::paths::Api;
 use super::paths::Paths;
 use super::prices::PriceSettings;
+use super::routing::Routing;
 pub use super::secret::Secret;
 use crate::meter::pricing::PriceList;
 use crate::meter::{Learned, Pricing};
@@ -25,6 +26,7 @@ pub struct Snapshot {
     pub virtual_accounts: Vec<VirtualAccount>,
     /// SHA-256 of a token -> (index into `virtual_accounts`, index of its token there).
     pub tokens: HashMap<[u8; 32], (usize, usize)>,
+    pub routing: Routing,
     /// Every file and folder it was made of: documents, certificates, secrets. A change of one calls for a reload.
     pub watched: Vec<PathBuf>,
 }
@@ -39,6 +41,7 @@ impl Snapshot {
                 *target = Arc::new(Target::clone(target));
             }
         }
+        copy.routing.own(&copy.accounts);
         for account in &mut copy.virtual_accounts {
             account.principal = Arc::new(Principal::clone(&account.principal));
             for key in &mut account.keys {
@@ -240,6 +243,17 @@ pub struct Account {
     pub ask_usage: bool,
     /// What its models cost where public prices hold.
     pub prices: PriceList,
+    /// Asked now and then whether it is there.
+    pub health_check: Option<HealthCheck>,
+}
+
+/// A probe of a provider's endpoint, with the account's credential: any answer below 500 says that it is there.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HealthCheck {
+    /// Behind the host, `/v1/models`.
+    pub path: String,
+    pub interval_ms: u64,
+    pub timeout_ms: u64,
 }
 
 impl Account {

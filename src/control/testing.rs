@@ -71,9 +71,13 @@ pub fn record(unix_ms: u64, n: u64) -> Record {
         status: 200,
         outcome: Outcome::Served,
         error_code: None,
+        routing: None,
+        fallback_rule: None,
         attempts: vec![Attempt {
             target: Arc::new(target),
             reason: AttemptReason::Direct,
+            passed_over: 0,
+            waited_ns: 0,
             span_id: [3; 8],
             start_ns: 100_000,
             first_byte_ns: Some(1_500_000),

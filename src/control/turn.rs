@@ -4,6 +4,7 @@ use super::core::Core;
 use super::log;
 use super::shards::{BATCH, ShardLink, State};
 use crate::mesh::{Down, Up};
+use crate::policy::route::health::{Scope, Verdict};
 use crate::telemetry::Record;
 
 /// What a turn brought.
@@ -56,9 +57,17 @@ impl Core {
             }
             // Full: the loader has not begun with the last one, and will find what this one wants too.
             Up::NeedTokenizers => drop(self.tokenizers.try_send(())),
+            Up::Verdict(verdict) => self.pass_on(shard, &verdict),
             Up::Log(line) => log::shard_line(shard, &line),
             Up::Stopped => self.over(shard, State::Stopped),
             Up::Failed(why) => self.failed(shard, &why),
+        }
+    }
+
+    /// What one shard found holds for the others.
+    fn pass_on(&mut self, from: usize, verdict: &(Scope, Verdict)) {
+        for shard in (0..self.shards.len()).filter(|&shard| shard != from) {
+            self.link(shard, |link| link.send(Down::Verdict(Box::new(verdict.clone()))));
         }
     }
 

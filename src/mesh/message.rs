@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
 use crate::config::Snapshot;
+use crate::policy::route::health::{Scope, Verdict};
 use crate::provider::Fetched;
 use crate::runtime::Driver;
 use crate::telemetry::Record;
@@ -33,6 +34,8 @@ pub enum Up {
     },
     /// Text waits to be counted and the tokenizers are not loaded yet.
     NeedTokenizers,
+    /// What a target or region can do has changed, as this shard sees it.
+    Verdict(Box<(Scope, Verdict)>),
     Log(Box<LogLine>),
     /// Drained: nothing is open any more, the thread is about to end.
     Stopped,
@@ -48,6 +51,8 @@ pub enum Down {
     Addresses { host: Box<str>, addresses: Vec<SocketAddr> },
     /// The credential of an account that the control core keeps fresh.
     Credential { account: Box<str>, fetched: Box<Fetched> },
+    /// The same from another shard, or from an active probe.
+    Verdict(Box<(Scope, Verdict)>),
     /// Swap in empty totals and send the full ones.
     Collect { sequence: u64 },
     /// A socket another shard accepted.

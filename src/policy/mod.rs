@@ -2,4 +2,5 @@
 
 pub mod identity;
 pub mod resolve;
+pub mod route;
 pub mod spoken;

@@ -30,6 +30,7 @@ fn account(paths: Paths, path_prefix: &str, strip_v1: bool) -> Account {
         pass_any_model: true,
         ask_usage: false,
         prices: Default::default(),
+        health_check: None,
     }
 }
 

@@ -141,6 +141,8 @@ pub fn begin(request: &mut Request, target: Arc<Target>, reason: AttemptReason, 
     record.attempts.push(Attempt {
         target,
         reason,
+        passed_over: 0,
+        waited_ns: 0,
         span_id,
         start_ns,
         first_byte_ns: None,

@@ -182,6 +182,10 @@ impl Main {
             Down::Credential { account, fetched } => {
                 shard.credentials.borrow_mut().insert(account, *fetched);
             }
+            Down::Verdict(verdict) => {
+                let (scope, verdict) = *verdict;
+                shard.states.borrow_mut().apply_verdict(&shard.snapshot().routing, &scope, verdict);
+            }
             Down::Collect { sequence } => shard.collect(sequence),
             Down::Connection(socket) => accept::adopt(shard, socket),
             Down::Drain { within_ms } => {

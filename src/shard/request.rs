@@ -121,6 +121,8 @@ impl Request {
             status: 0,
             outcome: Outcome::Crashed,
             error_code: None,
+            routing: None,
+            fallback_rule: None,
             attempts: Vec::new(),
             usage: Usage::default(),
             cost_pico_usd: None,

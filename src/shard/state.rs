@@ -13,8 +13,9 @@ use rtrb::Producer;
 use super::buffers::{Buffers, Memory};
 use super::pool::Pools;
 use super::watch::Watch;
-use crate::config::Snapshot;
+use crate::config::{Routing, Snapshot};
 use crate::mesh::{Load, LogLevel, LogLine, Up};
+use crate::policy::route::States;
 use crate::provider::Fetched;
 use crate::telemetry::totals::{ShardCounters, Totals};
 use crate::telemetry::{Principal, Record, RequestId, Target};
@@ -48,6 +49,8 @@ pub struct Shard {
     pub loads: Arc<[Load]>,
     /// Sockets handed to each other shard in this tick: its own count does not show them yet.
     pub promised: Box<[Cell<u32>]>,
+    /// What is known of the targets that rules name.
+    pub states: RefCell<States>,
     passed_on: RefCell<PassedOn>,
     up: RefCell<Producer<Up>>,
     /// What found the ring full and may not be lost.
@@ -61,6 +64,8 @@ pub const UNASKED: u64 = 0;
 impl Shard {
     pub fn new(index: usize, snapshot: Snapshot, up: Producer<Up>, loads: Arc<[Load]>) -> Self {
         let totals = Totals::new(&snapshot.process.telemetry.metadata_labels);
+        let mut states = States::default();
+        states.apply(&Routing::default(), &snapshot.routing);
         Self {
             index,
             snapshot: RefCell::new(Rc::new(snapshot)),
@@ -84,6 +89,7 @@ impl Shard {
             }),
             promised: loads.iter().map(|_| Cell::new(0)).collect(),
             loads,
+            states: RefCell::new(states),
             passed_on: RefCell::default(),
             up: RefCell::new(up),
             waiting: RefCell::default(),
@@ -100,6 +106,7 @@ impl Shard {
         let epoch = snapshot.epoch;
         self.pools.apply(&snapshot);
         self.passed_on.borrow_mut().clear();
+        self.states.borrow_mut().apply(&self.snapshot().routing, &snapshot.routing);
         let before = self.snapshot.replace(Rc::new(snapshot));
         let labels = &self.snapshot().process.telemetry.metadata_labels;
         if before.process.telemetry.metadata_labels != *labels {

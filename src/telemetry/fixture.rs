@@ -42,6 +42,8 @@ pub fn attempt(target: Arc<Target>) -> Attempt {
     Attempt {
         target,
         reason: AttemptReason::Direct,
+        passed_over: 0,
+        waited_ns: 0,
         span_id: [0xa0; 8],
         start_ns: 40_000,
         first_byte_ns: Some(200 * MS),
@@ -96,6 +98,8 @@ pub fn stream() -> Record {
         error_code: None,
         usage: attempt.usage,
         cost_pico_usd: attempt.cost_pico_usd,
+        routing: None,
+        fallback_rule: None,
         attempts: vec![attempt],
         finish_reason: Some("stop".into()),
         response_id: Some("chatcmpl-1".into()),

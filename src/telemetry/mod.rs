@@ -13,5 +13,6 @@ pub mod totals;
 pub mod verdict;
 
 pub use record::{
-    Attempt, AttemptReason, ErrorClass, Face, Gaps, Metadata, Outcome, Principal, Record, RequestId, Target, Trace,
+    Attempt, AttemptReason, ErrorClass, Face, Gaps, Metadata, Outcome, Principal, Record, RequestId, Route, Target,
+    Trace,
 };

@@ -175,6 +175,8 @@ pub enum ErrorClass {
     ClientGone,
     /// The client stopped reading.
     ClientStalled,
+    /// The other of two hedged attempts was faster.
+    HedgeLost,
     Internal,
 }
 
@@ -205,6 +207,7 @@ impl ErrorClass {
             ErrorClass::Server => "server_error",
             ErrorClass::ClientGone => "client_gone",
             ErrorClass::ClientStalled => "client_stalled",
+            ErrorClass::HedgeLost => "hedge_lost",
             ErrorClass::Internal => "internal",
         }
     }
@@ -217,6 +220,30 @@ pub enum AttemptReason {
     Direct,
     /// A reused connection died before any byte of the answer; the same request went out on a fresh one.
     ReuseRace,
+    /// A rule chose it: by weight,
+    Weight,
+    /// because the session was there before,
+    Sticky,
+    /// because it is among the fastest,
+    Latency,
+    /// because it comes first,
+    Priority,
+    /// because it is the cheapest,
+    Cost,
+    /// because it keeps the objective,
+    Slo,
+    /// or because it has the least to do.
+    LeastBusy,
+    /// Once more on the same target.
+    Retry,
+    /// Another one had failed.
+    Fallback,
+    /// Another one was late.
+    Hedge,
+    /// Another one's stream had broken off: this one goes on from what was delivered,
+    Continue,
+    /// or says it again first.
+    Restart,
 }
 
 impl AttemptReason {
@@ -224,6 +251,18 @@ impl AttemptReason {
         match self {
             AttemptReason::Direct => "direct",
             AttemptReason::ReuseRace => "reuse_race",
+            AttemptReason::Weight => "weight",
+            AttemptReason::Sticky => "sticky",
+            AttemptReason::Latency => "latency",
+            AttemptReason::Priority => "priority",
+            AttemptReason::Cost => "cost",
+            AttemptReason::Slo => "slo",
+            AttemptReason::LeastBusy => "least_busy",
+            AttemptReason::Retry => "retry",
+            AttemptReason::Fallback => "fallback",
+            AttemptReason::Hedge => "hedge",
+            AttemptReason::Continue => "continue",
+            AttemptReason::Restart => "restart",
         }
     }
 }
@@ -267,6 +306,10 @@ pub type Metadata = [(Box<str>, Box<str>)];
 pub struct Attempt {
     pub target: Arc<Target>,
     pub reason: AttemptReason,
+    /// Targets that would have come first, but for their health, their limits or their SLA.
+    pub passed_over: u8,
+    /// Waited before it.
+    pub waited_ns: u64,
     /// The CLIENT span's id.
     pub span_id: [u8; 8],
     /// Nanoseconds since the record's start.
@@ -320,6 +363,15 @@ impl Gaps {
     }
 }
 
+/// How a request was routed, where a rule decided.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Route {
+    /// Id of the rule, or name of the virtual model.
+    pub rule: Arc<str>,
+    /// `weight-based-routing`, ...
+    pub routing_type: &'static str,
+}
+
 /// What happened to one request.
 #[derive(Clone, Debug)]
 pub struct Record {
@@ -348,9 +400,14 @@ pub struct Record {
     pub outcome: Outcome,
     /// The stable `code` of the error body Sluice itself sent.
     pub error_code: Option<&'static str>,
+    pub routing: Option<Route>,
+    /// Of the `gateway-fallback-config` that named further targets, when it came to that.
+    pub fallback_rule: Option<Arc<str>>,
+    /// In the order they began, but for the last: that is the one whose answer, or failure, the client got.
     pub attempts: Vec<Attempt>,
     /// Of the attempt that was delivered. Its source says how it was known.
     pub usage: Usage,
+    /// Of all attempts.
     pub cost_pico_usd: Option<i64>,
     pub finish_reason: Option<Box<str>>,
     pub response_id: Option<Box<str>>,

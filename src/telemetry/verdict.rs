@@ -55,7 +55,7 @@ fn error_name(record: &Record) -> &'static str {
 /// of 400 and above is.
 pub fn attempt_error(attempt: &Attempt) -> Option<ErrorClass> {
     match attempt.error {
-        Some(ErrorClass::ClientGone | ErrorClass::ClientStalled) => None,
+        Some(ErrorClass::ClientGone | ErrorClass::ClientStalled | ErrorClass::HedgeLost) => None,
         Some(class) => Some(class),
         None => match attempt.status {
             0..=399 => None,

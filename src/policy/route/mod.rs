@@ -1,0 +1,73 @@
+//! Which target a request goes to, and what becomes of it when that one fails. Pure: what is known of targets is a list
+//! beside [`Routing::targets`](crate::config::Routing), time and chance come in as numbers.
+//!
+//! A shard keeps one [`States`] and asks [`choose`] for every attempt, tells it what came of it, and asks
+//! [`judge`](judge::judge) what to do after a failure. Nothing here may allocate for a choice, or know a clock.
+
+pub mod backoff;
+pub mod choose;
+pub mod health;
+pub mod judge;
+pub mod latency;
+pub mod sticky;
+pub mod usage;
+pub mod when;
+
+use health::{Health, Scope, Verdict};
+use latency::Latency;
+use usage::Usage;
+
+use crate::config::Routing;
+
+/// What a shard knows of all targets and regions that rules name.
+#[derive(Default)]
+pub struct States {
+    pub targets: Vec<State>,
+    /// Beside `Routing::regions`.
+    pub regions: Vec<Health>,
+}
+
+/// What a shard knows of one target.
+#[derive(Default)]
+pub struct State {
+    /// `account/model`: a reload finds it again by this.
+    pub fqn: Box<str>,
+    pub health: Health,
+    pub latency: Latency,
+    pub usage: Usage,
+    /// Attempts under way on this shard.
+    pub in_flight: u32,
+}
+
+impl States {
+    /// For another configuration: what is known of targets that stay is kept.
+    pub fn apply(&mut self, before: &Routing, routing: &Routing) {
+        let mut targets = std::mem::take(&mut self.targets);
+        for target in &routing.targets {
+            let fqn = &target.target.fqn;
+            let known = targets.iter_mut().find(|state| state.fqn == *fqn).map(std::mem::take);
+            self.targets.push(known.unwrap_or_else(|| State { fqn: fqn.clone(), ..State::default() }));
+        }
+        let mut regions = std::mem::take(&mut self.regions);
+        for name in &routing.regions {
+            let at = before.regions.iter().position(|known| known == name);
+            self.regions.push(at.and_then(|at| regions.get_mut(at)).map(std::mem::take).unwrap_or_default());
+        }
+    }
+
+    /// What another shard, or an active probe, found.
+    pub fn apply_verdict(&mut self, routing: &Routing, scope: &Scope, verdict: Verdict) {
+        let health = match scope {
+            Scope::Target(fqn) => {
+                self.targets.iter_mut().find(|state| state.fqn == *fqn).map(|state| &mut state.health)
+            }
+            Scope::Region(name) => {
+                let at = routing.regions.iter().position(|known| known == name);
+                at.and_then(|at| self.regions.get_mut(at))
+            }
+        };
+        if let Some(health) = health {
+            health.apply(verdict);
+        }
+    }
+}
