@@ -90,6 +90,7 @@ pub fn converse_stream(ask: &Ask, scenario: &Scenario) -> Plan {
         term: Some(event("metadata", metadata)),
         error: frame("exception", ":exception-type", "modelStreamErrorException", &error),
         bad,
+        ..Events::default()
     };
     Plan::stream("application/vnd.amazon.eventstream", &headers(ask), events, scenario)
 }

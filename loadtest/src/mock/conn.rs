@@ -3,9 +3,10 @@
 use super::{
     Ctx,
     plan::Plan,
-    play::{self, After},
+    play::{self, After, Played},
     request::{self, BODY_BYTES_MAX, Framing, Head, Refused},
     route::{self, View},
+    seen::{Begun, Outcome},
     stats,
 };
 use crate::http::Chunked;
@@ -61,23 +62,20 @@ impl Conn {
                 Ok(None) => return self.flush().await,
                 Err(refused) => {
                     let plan = route::refusal(&refused);
-                    play::play(self, &plan, Instant::now(), ctx).await?;
+                    play::play(self, &plan, Instant::now(), ctx).await;
                     return Ok(());
                 }
             };
             stats::add(&ctx.stats.requests, 1);
             let plan = self.plan(&request, ctx);
+            let begun = self.begun(&request, &plan, ctx);
             self.start += request.len;
-            if plan.instant() {
-                plan.copy(0, plan.bytes.len(), &ctx.next_id(), &mut self.out);
-                if self.out.len() > OUT_BYTES {
-                    self.flush().await?;
-                }
-            } else {
-                self.flush().await?;
-                if let After::Close = play::play(self, &plan, Instant::now(), ctx).await? {
-                    return Ok(());
-                }
+            let played = self.answer(&plan, ctx).await;
+            if let Some(begun) = begun {
+                ctx.seen.end(begun, played.outcome, played.tokens);
+            }
+            if let After::Close = played.after {
+                return Ok(());
             }
             if request.head.close {
                 return self.flush().await;
@@ -86,13 +84,36 @@ impl Conn {
         }
     }
 
+    async fn answer(&mut self, plan: &Plan, ctx: &Ctx) -> Played {
+        let instant = plan.instant();
+        if instant {
+            plan.copy(0, plan.bytes.len(), &ctx.next_id(), &mut self.out);
+        }
+        let hold = instant && self.out.len() <= OUT_BYTES;
+        match if hold { Ok(()) } else { self.flush().await } {
+            Err(_) => Played { after: After::Close, outcome: Outcome::HungUp, tokens: 0 },
+            Ok(()) if instant => Played { after: After::KeepAlive, outcome: Outcome::Answered, tokens: 0 },
+            Ok(()) => play::play(self, plan, Instant::now(), ctx).await,
+        }
+    }
+
     fn plan(&self, request: &Request, ctx: &Ctx) -> Rc<Plan> {
+        ctx.plan(&self.view(request))
+    }
+
+    fn begun<'a>(&self, request: &Request, plan: &'a Plan, ctx: &Ctx) -> Option<Begun<'a>> {
+        let name = plan.named.as_ref()?;
+        let view = self.view(request);
+        Some(ctx.seen.begin(name, view.target(), view.body, plan.faulty))
+    }
+
+    fn view<'a>(&'a self, request: &'a Request) -> View<'a> {
         let bytes = self.read.get(self.start..).unwrap_or_default();
         let body = match &request.body {
             Body::InPlace(span) => bytes.get(span.clone()).unwrap_or_default(),
             Body::Decoded => &self.decoded,
         };
-        ctx.plan(&View { head: &request.head, bytes, body })
+        View { head: &request.head, bytes, body }
     }
 
     /// The next whole request, or `None` when the client is done.

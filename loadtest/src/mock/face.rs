@@ -113,7 +113,7 @@ fn bedrock(path: &str) -> Option<Called> {
 }
 
 /// Percent-encoding taken off; what is no UTF-8 then is replaced.
-fn decode(text: &str) -> String {
+pub fn decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, tail)) = rest.split_first() {

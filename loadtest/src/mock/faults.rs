@@ -22,24 +22,25 @@ pub enum Dialect {
 
 /// An error answer; `sentence` overrides the usual words.
 pub fn answer(dialect: Dialect, status: u16, class: Class, sentence: Option<&str>, scenario: &Scenario) -> Plan {
-    let body = body(dialect, status, class, sentence, scenario.retry_after);
+    let body = body(dialect, status, class, sentence, scenario.hints.retry_after);
     let request_id = format!("req_{ID}");
-    let retry_after = scenario.retry_after.map(|s| s.to_string());
-    let mut headers = match dialect {
+    let headers = match dialect {
         Dialect::OpenAi | Dialect::Responses => vec![("x-request-id", request_id.as_str())],
         Dialect::Anthropic => vec![("request-id", request_id.as_str())],
         Dialect::Bedrock => vec![("x-amzn-errortype", bedrock(status, class).0)],
         Dialect::Gemini | Dialect::GeminiArray | Dialect::Cohere => Vec::new(),
     };
-    // Google says it in the body.
-    if let Some(seconds) = &retry_after
-        && !matches!(dialect, Dialect::Gemini | Dialect::GeminiArray)
-    {
-        headers.push(("retry-after", seconds));
-    }
     let mut plan = Plan::unary(status, "application/json", &headers, body.to_string().as_bytes(), scenario);
     plan.faulty = true;
     plan
+}
+
+/// Of a conversation that ends with the assistant's own words.
+pub fn no_prefill(dialect: Dialect, scenario: &Scenario) -> Plan {
+    let words = "This model does not support assistant message prefill. The conversation must end with a user message.";
+    let amazon = format!("The model returned the following errors: {words}");
+    let words = if dialect == Dialect::Bedrock { &amazon } else { words };
+    answer(dialect, 400, Class::ByStatus, Some(words), scenario)
 }
 
 fn body(dialect: Dialect, status: u16, class: Class, sentence: Option<&str>, retry_after: Option<u32>) -> Value {

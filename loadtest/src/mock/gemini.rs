@@ -198,17 +198,16 @@ impl Answer<'_> {
 
     fn array(&self) -> Events {
         let (chunks, last) = self.chunks();
-        let open = if chunks.is_empty() { Vec::new() } else { vec![b"[".to_vec()] };
         let element = |(at, chunk): (usize, &Value)| {
-            format!("{}{}", if at == 0 { "" } else { ",\r\n" }, pretty(chunk)).into_bytes()
+            format!("{}{}", if at == 0 { "[" } else { ",\r\n" }, pretty(chunk)).into_bytes()
         };
         let begin = if chunks.is_empty() { "[" } else { ",\r\n" };
         let error = faults::in_stream(Dialect::Gemini);
         Events {
-            open,
             tokens: chunks.iter().enumerate().map(element).collect(),
             term: Some(format!("{begin}{}\n]\n", pretty(&last)).into_bytes()),
             error: format!("{begin}{}\n]\n", pretty(&error)).into_bytes(),
+            error_alone: format!("[{}\n]\n", pretty(&error)).into_bytes(),
             bad: b",\r\n{\"candidates\": [".to_vec(),
             ..Events::default()
         }

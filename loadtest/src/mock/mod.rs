@@ -1,7 +1,8 @@
 //! A provider simulated down to its faults. `sluice mock` runs it as a server; the gateway's account `mock` and the tests run it
 //! inside their own process. It answers as OpenAI, Azure, Anthropic, Google, Amazon Bedrock and Cohere do, as fast as it can unless
 //! told otherwise, by the [`scenario`] that the model's name or a request header chooses. It calls tools, thinks, fills schemas and
-//! says what it was shown, so that a gateway's translation can be seen. It checks no key unless asked to, and keeps nothing.
+//! says what it was shown, so that a gateway's translation can be seen. It checks no key unless asked to. It keeps nothing but
+//! counts, and the last requests of models that have a scenario, for whoever tests with it.
 
 mod anthropic;
 mod ask;
@@ -12,9 +13,11 @@ mod conn;
 mod face;
 mod faults;
 mod gemini;
+mod hints;
 mod openai;
 mod others;
 mod otlp;
+mod outage;
 mod plan;
 mod play;
 mod request;
@@ -22,6 +25,7 @@ mod responses;
 mod route;
 mod scenario;
 mod schema;
+mod seen;
 mod stats;
 mod story;
 #[cfg(test)]
@@ -30,18 +34,19 @@ mod text;
 
 use crate::{dist::Rng, rt::Rt};
 use monoio::net::TcpListener;
+use outage::Outages;
 use plan::Plan;
 use route::View;
 use scenario::Scenario;
+use seen::Seen;
 use socket2::{Domain, Protocol, Socket, Type};
 use stats::Stats;
 use std::{
     cell::{Cell, RefCell},
-    collections::HashSet,
     io,
     net::SocketAddr,
     rc::Rc,
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
+    sync::{Arc, atomic::Ordering::Relaxed},
     thread,
     time::Duration,
 };
@@ -75,6 +80,7 @@ fn nature(model: &str) -> &'static str {
 }
 
 #[derive(clap::Args, Clone, Debug)]
+#[command(after_long_help = include_str!("scenario.md"))]
 pub struct Args {
     /// Where to listen; port 0 takes a free one, which is printed.
     #[arg(long, default_value = "127.0.0.1:8090")]
@@ -91,7 +97,7 @@ pub struct Args {
     /// Tokens in each answer.
     #[arg(long)]
     pub tokens: Option<u32>,
-    /// Any scenario for every answer, e.g. `size=5,cut@40` (see the header x-mock-scenario).
+    /// Any scenario for every answer, e.g. `size=5,cut@40` (the words are below, where --help shows this).
     #[arg(long, value_name = "OPTIONS")]
     pub scenario: Option<String>,
     /// Refuse requests that do not carry this key.
@@ -193,8 +199,8 @@ struct Shared {
     options: String,
     require_key: Option<String>,
     stats: Stats,
-    /// Keys of `once` faults that have happened. Touched by such requests only.
-    happened: Mutex<HashSet<String>>,
+    outages: Outages,
+    seen: Seen,
 }
 
 /// What the connections of one thread have in common.
@@ -264,15 +270,5 @@ impl Ctx {
             *digit = b"0123456789abcdef"[(n >> (60 - 4 * at)) as usize & 15];
         }
         id
-    }
-
-    /// Whether the fault of this key has not happened yet; from now on it has.
-    fn first_time(&self, key: &str) -> bool {
-        let mut happened = self.shared.happened.lock().unwrap_or_else(PoisonError::into_inner);
-        // Bounded: a client may send a new key each time.
-        if happened.len() >= 100_000 {
-            happened.clear();
-        }
-        happened.insert(key.to_owned())
     }
 }

@@ -100,11 +100,20 @@ pub fn logprobs(ask: &Ask, tokens: &[String]) -> Value {
     json!({"content": content.collect::<Vec<_>>(), "refusal": null})
 }
 
+/// What Mistral says against a request that others take.
+fn refused_by_mistral(ask: &Ask) -> Option<String> {
+    if let Some(id) = bad_id(ask) {
+        return Some(format!("Tool call id was {id} but must be a-z, A-Z, 0-9, with a length of 9."));
+    }
+    let open = ask.ends_with_assistant && ask.prefill.is_none();
+    let words = "Expected last role User or Tool (or Assistant with prefix True) for serving but got assistant";
+    open.then(|| words.to_owned())
+}
+
 pub fn chat(ask: &Ask, scenario: &Scenario) -> Plan {
     if scenario.mistral
-        && let Some(id) = bad_id(ask)
+        && let Some(words) = refused_by_mistral(ask)
     {
-        let words = format!("Tool call id was {id} but must be a-z, A-Z, 0-9, with a length of 9.");
         return faults::answer(Dialect::OpenAi, 400, Class::ByStatus, Some(&words), scenario);
     }
     let story = Story::new(ask, scenario);

@@ -134,7 +134,8 @@ pub fn transcription(ask: &Ask, scenario: &Scenario) -> Plan {
         "output_tokens": story.output,
         "total_tokens": story.input + story.output,
     });
-    json_answer(ask, scenario, json!({"text": text::tokens(scenario.tokens, scenario.size).concat(), "usage": usage}))
+    let text = text::tokens(scenario.tokens, scenario.size, scenario.other_words).concat();
+    json_answer(ask, scenario, json!({"text": text, "usage": usage}))
 }
 
 /// The request as it came. A body that is not UTF-8 is in `body_hex` only; the head is byte for byte in `head`.

@@ -2,6 +2,7 @@
 
 use super::scenario::{Fault, Scenario};
 use memchr::memmem;
+use std::rc::Rc;
 
 /// Sixteen bytes that each answer replaces by its own number.
 pub const ID: &str = "@@mock-id-here@@";
@@ -45,6 +46,8 @@ pub struct Plan {
     pub stream: bool,
     pub tokens: u32,
     pub faulty: bool,
+    /// Under which name [`super::seen`] keeps the calls that are answered by this.
+    pub named: Option<Rc<str>>,
 }
 
 /// A stream before its framing: whole SSE events, or raw slices of a binary body.
@@ -57,7 +60,9 @@ pub struct Events {
     pub term: Option<Vec<u8>>,
     /// What the dialect sends when it fails in the middle.
     pub error: Vec<u8>,
-    /// What is sent for an event that is broken; empty: an SSE event whose JSON is cut off.
+    /// The same where nothing came before; empty: no difference.
+    pub error_alone: Vec<u8>,
+    /// What is sent for an event that is broken; empty: the event of a token with its JSON cut off.
     pub bad: Vec<u8>,
 }
 
@@ -74,6 +79,7 @@ impl Plan {
             stream: false,
             tokens: 0,
             faulty: scenario.fault.is_some(),
+            named: None,
         }
     }
 
@@ -87,6 +93,10 @@ impl Plan {
         let (mut stated, mut sent) = (body.len(), body.len());
         match scenario.fault {
             Some(Fault::ShortLen) => (stated, plan.end) = (stated + 100, End::Fin),
+            Some(Fault::CutLen) => (stated, sent) = (stated / 2, stated / 2),
+            Some(Fault::Excess) => stated /= 2,
+            Some(Fault::Empty) => (stated, sent) = (0, 0),
+            Some(Fault::OnlyHead(end)) => (sent, plan.end) = (0, end),
             Some(Fault::Cut(n)) => (sent, plan.end) = (sent.min(n as usize), End::Fin),
             Some(Fault::Rst(n)) => (sent, plan.end) = (sent.min(n as usize), End::Rst),
             Some(Fault::Stall(n)) => (sent, plan.end) = (sent.min(n as usize), End::Stall),
@@ -102,15 +112,16 @@ impl Plan {
         let mut plan = Plan { stream: true, ..Plan::empty(scenario) };
         let broken_off = plan.break_events(&mut events);
         plan.tokens = events.tokens.len() as u32;
-        let chunked = scenario.fault != Some(Fault::ShortLen);
-        if chunked {
-            plan.head(200, content_type, headers, "transfer-encoding: chunked");
-        } else {
-            let all = events.open.iter().chain(&events.tokens).chain(&events.finish).chain(&events.term);
-            let stated = all.map(Vec::len).sum::<usize>() + 100;
-            plan.head(200, content_type, headers, &format!("content-length: {stated}"));
-            plan.end = End::Fin;
-        }
+        let all = events.open.iter().chain(&events.tokens).chain(&events.finish).chain(&events.term);
+        let whole = all.map(Vec::len).sum::<usize>();
+        let stated = match scenario.fault {
+            Some(Fault::ShortLen) => Some(whole + 100),
+            Some(Fault::CutLen | Fault::Excess) => Some(whole / 2),
+            _ => None,
+        };
+        let chunked = stated.is_none();
+        let framing = stated.map_or("transfer-encoding: chunked".to_owned(), |n| format!("content-length: {n}"));
+        plan.head(200, content_type, headers, &framing);
         let kinds = [(Kind::Open, events.open), (Kind::Token, events.tokens), (Kind::Close, events.finish)];
         for (kind, event) in kinds.into_iter().flat_map(|(kind, list)| list.into_iter().map(move |e| (kind, e))) {
             plan.frame(&event, chunked);
@@ -129,7 +140,20 @@ impl Plan {
             }
         }
         plan.part(Kind::Close);
+        if let (Some(Fault::CutLen), Some(stated)) = (scenario.fault, stated) {
+            plan.cut_body(stated);
+        }
         plan.seal()
+    }
+
+    /// Leaves the head and so many bytes of the body.
+    fn cut_body(&mut self, len: usize) {
+        let end = self.parts.first().map_or(0, |head| head.end) + len;
+        self.bytes.truncate(end);
+        self.parts.retain(|part| part.start < end);
+        for part in &mut self.parts {
+            part.end = part.end.min(end);
+        }
     }
 
     /// Changes the events as the fault wants them. True when the stream does not reach its end.
@@ -154,14 +178,30 @@ impl Plan {
             }
             Fault::ErrEvent(n) => {
                 keep(n);
-                events.finish.push(std::mem::take(&mut events.error));
-                events.term = None;
+                events.end_in_error();
             }
+            Fault::ErrFirst => {
+                events.open.clear();
+                keep(0);
+                events.end_in_error();
+            }
+            Fault::OnlyHead(end) => {
+                *events = Events::default();
+                self.end = end;
+            }
+            Fault::Empty => *events = Events::default(),
+            Fault::ShortLen => self.end = End::Fin,
             Fault::BadEvent(n) => {
+                let bad = events.broken(n);
                 let at = events.tokens.len().min(n as usize);
-                let bad = std::mem::take(&mut events.bad);
-                let cut_off = || b"data: {\"choices\":[{\"index\":0,\n\n".to_vec();
-                events.tokens.insert(at, if bad.is_empty() { cut_off() } else { bad });
+                events.tokens.insert(at, bad);
+            }
+            Fault::BadToken(n) => {
+                let bad = events.broken(n);
+                match events.tokens.get_mut(n as usize) {
+                    Some(token) => *token = bad,
+                    None => events.tokens.push(bad),
+                }
             }
             Fault::EndEarly(n) => {
                 keep(n);
@@ -170,7 +210,8 @@ impl Plan {
             Fault::NoTerm => events.term = None,
             _ => {}
         }
-        self.end != End::KeepAlive
+        // Short of its Content-Length only, the stream itself is whole.
+        self.end != End::KeepAlive && fault != Fault::ShortLen
     }
 
     fn head(&mut self, status: u16, content_type: &str, headers: Headers, framing: &str) {
@@ -178,6 +219,9 @@ impl Plan {
         for (name, value) in headers {
             // A model's name may hold anything; what is not visible ASCII stays out of the head.
             let value: String = value.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').collect();
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        for (name, value) in &self.scenario.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         head.push_str("\r\n");
@@ -217,7 +261,13 @@ impl Plan {
     /// True when the whole answer can be written at once, behind others.
     pub fn instant(&self) -> bool {
         let s = &self.scenario;
-        !self.stream && self.end == End::KeepAlive && !s.drip && s.ttft.is_zero() && s.gap.is_zero() && s.head.is_none()
+        let dripping = s.drip || matches!(s.fault, Some(Fault::Drip { .. }));
+        !self.stream
+            && self.end == End::KeepAlive
+            && !dripping
+            && s.ttft.is_zero()
+            && s.gap.is_zero()
+            && s.head.is_none()
     }
 
     /// Appends the bytes from `start` to `end` with `id` in the place of [`ID`].
@@ -231,6 +281,35 @@ impl Plan {
                 slot.copy_from_slice(id);
             }
         }
+    }
+}
+
+impl Events {
+    /// After the tokens that are left.
+    fn end_in_error(&mut self) {
+        let alone = self.open.is_empty() && self.tokens.is_empty() && !self.error_alone.is_empty();
+        let error = if alone { &mut self.error_alone } else { &mut self.error };
+        self.finish = vec![std::mem::take(error)];
+        self.term = None;
+    }
+
+    /// An event that is none, made of token number `n` or the last one.
+    fn broken(&self, n: u32) -> Vec<u8> {
+        const NAME: &[u8] = b"data: ";
+        if !self.bad.is_empty() {
+            return self.bad.clone();
+        }
+        let token = self.tokens.get(n as usize).or(self.tokens.last()).map(Vec::as_slice).unwrap_or_default();
+        let line_end: &[u8] = if token.ends_with(b"\r\n\r\n") { b"\r\n" } else { b"\n" };
+        let gap = [line_end, line_end].concat();
+        let said = token.trim_ascii_end();
+        // The last of the events that come with a token is the token's own.
+        let event = memmem::rfind(said, &gap).and_then(|at| said.get(at + gap.len()..)).unwrap_or(said);
+        let Some(data) = memmem::find(event, NAME).map(|at| at + NAME.len()) else {
+            return b"data: {\"choices\":[{\"index\":0,\n\n".to_vec();
+        };
+        let half = data + (event.len() - data) / 2;
+        [event.get(..half).unwrap_or(event), &gap].concat()
     }
 }
 

@@ -4,6 +4,8 @@ use super::{
     Ctx,
     conn::Conn,
     plan::{End, Kind, Plan},
+    scenario::Fault,
+    seen::Outcome,
     stats,
 };
 use monoio::{net::TcpStream, time};
@@ -24,37 +26,48 @@ pub enum After {
 /// Waits at least this long also watch for a client that leaves; shorter ones notice it by the next write.
 const WATCH_MIN: Duration = Duration::from_millis(50);
 
+/// How it went.
+pub struct Played {
+    pub after: After,
+    pub outcome: Outcome,
+    /// Tokens that were written.
+    pub tokens: u32,
+}
+
 /// `asked` is when the request was complete.
-pub async fn play(conn: &mut Conn, plan: &Plan, asked: Instant, ctx: &Ctx) -> io::Result<After> {
+pub async fn play(conn: &mut Conn, plan: &Plan, asked: Instant, ctx: &Ctx) -> Played {
     if plan.stream {
         stats::add(&ctx.stats.streams, 1);
     }
     if plan.faulty {
         stats::add(&ctx.stats.faults, 1);
     }
-    let played = parts(conn, plan, asked, ctx).await;
-    if played.is_err() {
-        stats::add(&ctx.stats.aborted, 1);
-        return played.map(|()| After::Close);
-    }
-    match plan.end {
-        End::KeepAlive => {
-            if plan.stream {
-                stats::add(&ctx.stats.streams_finished, 1);
-            }
-            return Ok(After::KeepAlive);
+    let mut tokens = 0;
+    let played = parts(conn, plan, asked, ctx, &mut tokens).await;
+    stats::add(&ctx.stats.tokens, tokens.into());
+    let (after, outcome) = match plan.end {
+        _ if played.is_err() => (After::Close, Outcome::HungUp),
+        End::KeepAlive => (After::KeepAlive, Outcome::Answered),
+        End::Fin => (After::Close, Outcome::Broken),
+        End::Rst => {
+            reset_on_close(&conn.stream);
+            (After::Close, Outcome::Broken)
         }
-        End::Fin => {}
-        End::Rst => reset_on_close(&conn.stream),
         End::Stall => {
             gone(&conn.stream).await;
-            stats::add(&ctx.stats.aborted, 1);
+            (After::Close, Outcome::HungUp)
         }
+    };
+    match outcome {
+        Outcome::Answered if plan.stream => stats::add(&ctx.stats.streams_finished, 1),
+        Outcome::HungUp => stats::add(&ctx.stats.aborted, 1),
+        _ => {}
     }
-    Ok(After::Close)
+    Played { after, outcome, tokens }
 }
 
-async fn parts(conn: &mut Conn, plan: &Plan, asked: Instant, ctx: &Ctx) -> io::Result<()> {
+/// `tokens` counts those that were written.
+async fn parts(conn: &mut Conn, plan: &Plan, asked: Instant, ctx: &Ctx, tokens: &mut u32) -> io::Result<()> {
     let scenario = &plan.scenario;
     let id = ctx.next_id();
     let gaps = |n: u32| -> Duration {
@@ -65,9 +78,8 @@ async fn parts(conn: &mut Conn, plan: &Plan, asked: Instant, ctx: &Ctx) -> io::R
         // The whole answer at once, when its last token would be ready.
         due += gaps(scenario.tokens.saturating_sub(1));
     }
-    let mut tokens = 0;
     for part in &plan.parts {
-        if part.kind == Kind::Token && tokens > 0 && tokens % scenario.batch == 0 {
+        if part.kind == Kind::Token && *tokens > 0 && tokens.is_multiple_of(scenario.batch) {
             due += gaps(scenario.batch);
         }
         match (part.kind, scenario.head) {
@@ -76,29 +88,49 @@ async fn parts(conn: &mut Conn, plan: &Plan, asked: Instant, ctx: &Ctx) -> io::R
             (Kind::Head, None) => {}
             _ => until(&conn.stream, due).await?,
         }
-        plan.copy(part.start, part.end, &id, &mut conn.out);
-        tokens += (part.kind == Kind::Token) as u32;
+        if let Some(gap) = drip(plan, part.kind, *tokens) {
+            // What was held goes out whole.
+            conn.flush().await?;
+            plan.copy(part.start, part.end, &id, &mut conn.out);
+            byte_by_byte(conn, gap).await?;
+        } else {
+            plan.copy(part.start, part.end, &id, &mut conn.out);
+        }
+        if part.kind == Kind::Token {
+            *tokens += 1;
+        }
         let hold = match part.kind {
             Kind::Head => scenario.head.is_none(),
-            Kind::Token => tokens % scenario.batch != 0,
+            Kind::Token => !tokens.is_multiple_of(scenario.batch),
             Kind::Open | Kind::Close => false,
         };
         if !hold {
             send(conn, scenario.drip).await?;
         }
     }
-    stats::add(&ctx.stats.tokens, tokens as u64);
     send(conn, scenario.drip).await
 }
 
-async fn send(conn: &mut Conn, drip: bool) -> io::Result<()> {
-    if !drip {
-        return conn.flush().await;
+/// The time between two bytes of this part, where the fault is that they come one at a time.
+fn drip(plan: &Plan, kind: Kind, tokens: u32) -> Option<Duration> {
+    match plan.scenario.fault {
+        Some(Fault::Drip { gap_us, after }) if kind != Kind::Head && tokens >= after => {
+            Some(Duration::from_micros(gap_us.into()))
+        }
+        _ => None,
     }
+}
+
+async fn send(conn: &mut Conn, drip: bool) -> io::Result<()> {
+    if drip { byte_by_byte(conn, Duration::ZERO).await } else { conn.flush().await }
+}
+
+async fn byte_by_byte(conn: &mut Conn, gap: Duration) -> io::Result<()> {
     let bytes = std::mem::take(&mut conn.out);
     for byte in bytes {
         conn.out.push(byte);
         conn.flush().await?;
+        until(&conn.stream, Instant::now() + gap).await?;
     }
     Ok(())
 }

@@ -189,6 +189,7 @@ impl Response<'_> {
             finish: vec![finish],
             term: Some(term),
             error: self.broken(&mut writer),
+            error_alone: self.broken(&mut Writer::default()),
             ..Events::default()
         }
     }

@@ -10,9 +10,10 @@ use super::{
     plan::{End, Plan},
     request::{Framing, Head, Refused},
     responses,
-    scenario::{Class, Fault, Scenario},
-    stats,
+    scenario::{Class, Fault, Prefill, Scenario},
+    seen, stats,
 };
+use crate::dist::Dist;
 
 /// A whole request, where it lies. Spans of `head` count from the start of `bytes`.
 pub struct View<'a> {
@@ -68,7 +69,7 @@ pub fn answer(view: &View, ctx: &Ctx) -> Answer {
     }
     match (view.method(), called) {
         (b"POST", Some(called)) => post(view, ctx, called, dialect),
-        (b"GET", None) => get(view, ctx, path, dialect),
+        (b"GET", None) => get(view, ctx, &target, dialect),
         (b"POST", None) if is_otlp(path) => Answer::once(sink(view, ctx, path, &calm)),
         (_, Some(_)) => error(405, "Only POST is allowed here."),
         _ => error(404, "Unknown path."),
@@ -118,11 +119,16 @@ fn sink(view: &View, ctx: &Ctx, path: &str, scenario: &Scenario) -> Plan {
     Plan::unary(200, content_type, &[], body, scenario)
 }
 
-fn get(view: &View, ctx: &Ctx, path: &str, dialect: Dialect) -> Answer {
+fn get(view: &View, ctx: &Ctx, target: &str, dialect: Dialect) -> Answer {
     let calm = Scenario::default();
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let json = |body: String| Answer::once(Plan::unary(200, "application/json", &[], body.as_bytes(), &calm));
     if path == "/mock/stats" {
         return json(ctx.stats.to_json());
+    }
+    if path == "/mock/seen" {
+        let model = query.split('&').find_map(|pair| pair.strip_prefix("model=")).map(face::decode);
+        return json(ctx.seen.to_json(model.as_deref()));
     }
     if path == "/" || path == "/health" {
         return Answer::once(Plan::unary(200, "text/plain", &[], b"sluice mock: a simulated provider\n", &calm));
@@ -155,12 +161,16 @@ fn post(view: &View, ctx: &Ctx, called: Called, dialect: Dialect) -> Answer {
         Ok(scenario) => scenario,
         Err(words) => return bad(&words),
     };
-    let reusable = scenario.once.is_none();
-    if let Some(key) = &scenario.once
-        && !ctx.first_time(key)
-    {
-        scenario.fault = None;
+    // Whatever changes from one request to the next.
+    let reusable = scenario.when.always() && scenario.hints.reset_ms.is_none();
+    let name = seen::name(&ask.model, view.scenario());
+    if !scenario.when.always() && !ctx.outages.faulty(&scenario.when, &name) {
+        scenario.heal();
     }
+    if let Some(Fault::Late(ms)) = scenario.fault {
+        scenario.ttft = Dist::Fixed(ms.into());
+    }
+    scenario.headers = scenario.hints.headers(dialect, matches!(scenario.fault, Some(Fault::Status(..))));
     let plan = match scenario.fault {
         Some(Fault::Status(status, class)) => match (called.face, class) {
             (Face::Generate(delivery), Class::ContentFilter) => gemini::blocked(&ask, &scenario, delivery),
@@ -169,9 +179,12 @@ fn post(view: &View, ctx: &Ctx, called: Called, dialect: Dialect) -> Answer {
         Some(Fault::Reset) => Plan::mute(&scenario, End::Rst),
         Some(Fault::Silence) => Plan::mute(&scenario, End::Stall),
         Some(Fault::Close) => Plan::mute(&scenario, End::Fin),
+        _ if scenario.prefill == Prefill::Refuse && ask.ends_with_assistant => faults::no_prefill(dialect, &scenario),
         _ => served(called.face, &ask, &scenario),
     };
-    Answer { plan, reusable }
+    let has_scenario = ask.model.contains(':') || !view.scenario().is_empty();
+    let named = has_scenario.then(|| name.into());
+    Answer { plan: Plan { named, ..plan }, reusable }
 }
 
 fn served(face: Face, ask: &Ask, scenario: &Scenario) -> Plan {

@@ -2,7 +2,7 @@
 
 use super::{
     ask::{Ask, Choice, Tool},
-    scenario::Scenario,
+    scenario::{Prefill, Scenario},
     schema, text,
 };
 use serde_json::Value;
@@ -137,15 +137,40 @@ fn text(ask: &Ask, scenario: &Scenario, with_calls: bool) -> (Vec<String>, Finis
     if scenario.echo_ask && !ask.asked.is_empty() {
         pieces.push(ask.asked.clone());
     }
-    pieces.truncate(usize::try_from(max).unwrap_or(usize::MAX));
+    let mut words = text::tokens(wanted, scenario.size, scenario.other_words);
+    if let Some(prefill) = &ask.prefill {
+        go_on(prefill, scenario.prefill, &mut pieces, &mut words);
+    }
+    let max = usize::try_from(max).unwrap_or(usize::MAX);
+    pieces.truncate(max);
     // A maximum cuts words only where there are notes before them: a test that asks for both wants to see the notes.
-    let given = u64::from(wanted).min(max);
-    let cut = given < u64::from(wanted) || (ask.schema.is_some() && !with_calls && pieces.len() as u64 == max);
-    pieces.extend(text::tokens(given as u32, scenario.size));
+    let cut = words.len() > max || (ask.schema.is_some() && !with_calls && pieces.len() == max);
+    words.truncate(max);
+    pieces.append(&mut words);
     let finish = if cut { Finish::Length } else { Finish::Stop };
     match stop(&mut pieces, &ask.stop) {
         Some(sequence) => (pieces, Finish::Sequence(sequence)),
         None => (pieces, finish),
+    }
+}
+
+/// Leaves of the text what comes after the prefill. A text that does not begin so starts over.
+fn go_on(prefill: &str, how: Prefill, pieces: &mut Vec<String>, words: &mut Vec<String>) {
+    let whole = pieces.iter().chain(words.iter()).map(String::as_str).collect::<String>();
+    if !matches!(how, Prefill::Continue | Prefill::Repeat) || !whole.starts_with(prefill) {
+        return;
+    }
+    let mut left = prefill.len();
+    for piece in pieces.iter_mut().chain(words.iter_mut()) {
+        let said = left.min(piece.len());
+        // The prefill ends with a character, and so does what it takes of a piece.
+        piece.drain(..said);
+        left -= said;
+    }
+    pieces.retain(|piece| !piece.is_empty());
+    words.retain(|word| !word.is_empty());
+    if how == Prefill::Repeat && !prefill.is_empty() {
+        pieces.insert(0, prefill.to_owned());
     }
 }
 
@@ -188,6 +213,24 @@ mod tests {
         let mut nothing = pieces();
         stop(&mut nothing, &["The".to_owned()]);
         assert!(nothing.is_empty());
+    }
+
+    #[test]
+    fn a_text_goes_on_behind_its_prefill() {
+        let told = |prefill: &str, how| {
+            let owned = |list: &[&str]| list.iter().map(|piece| (*piece).to_owned()).collect::<Vec<_>>();
+            let (mut pieces, mut words) = (owned(&["saw 1 \u{f6}. "]), owned(&["The", " gate", " opens"]));
+            go_on(prefill, how, &mut pieces, &mut words);
+            [pieces, words].concat()
+        };
+        assert_eq!(told("", Prefill::Continue), ["saw 1 \u{f6}. ", "The", " gate", " opens"]);
+        assert_eq!(told("saw 1 \u{f6}", Prefill::Continue), [". ", "The", " gate", " opens"]);
+        assert_eq!(told("saw 1 \u{f6}. The ga", Prefill::Continue), ["te", " opens"]);
+        assert_eq!(told("saw 1 \u{f6}. The ga", Prefill::Repeat), ["saw 1 \u{f6}. The ga", "te", " opens"]);
+        assert!(told("saw 1 \u{f6}. The gate opens", Prefill::Continue).is_empty());
+        for (prefill, how) in [("The", Prefill::Continue), ("saw", Prefill::Ignore)] {
+            assert_eq!(told(prefill, how).len(), 4);
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The provider over real sockets: every face, every fault, any split of the request.
 
 mod dialects;
+mod faults;
 mod tools;
 
 use super::*;

@@ -36,8 +36,13 @@ pub fn token(index: u32, size: Option<u32>) -> String {
     text
 }
 
-pub fn tokens(count: u32, size: Option<u32>) -> Vec<String> {
-    (0..count).map(|index| token(index, size)).collect()
+/// `other`: from this one on they are other words, none of them the same.
+pub fn tokens(count: u32, size: Option<u32>, other: Option<u32>) -> Vec<String> {
+    let said = |index: u32| {
+        let text = token(index, size);
+        if other.is_some_and(|from| index >= from) { text.to_ascii_uppercase() } else { text }
+    };
+    (0..count).map(said).collect()
 }
 
 /// The rule by which prompts are counted: one per word.
@@ -51,9 +56,16 @@ mod tests {
 
     #[test]
     fn tokens_are_words_or_exactly_as_long_as_asked() {
-        assert_eq!(tokens(4, None).concat(), "The gate opens and");
-        assert_eq!(words(&tokens(200, None).concat()), 200);
-        assert!(tokens(100, Some(5)).iter().all(|t| t.len() == 5));
-        assert!(tokens(100, Some(64)).iter().all(|t| t.len() == 64));
+        assert_eq!(tokens(4, None, None).concat(), "The gate opens and");
+        assert_eq!(words(&tokens(200, None, None).concat()), 200);
+        assert!(tokens(100, Some(5), None).iter().all(|t| t.len() == 5));
+        assert!(tokens(100, Some(64), None).iter().all(|t| t.len() == 64));
+    }
+
+    #[test]
+    fn other_words_differ_each_from_its_like() {
+        assert_eq!(tokens(3, None, Some(1)).concat(), "The GATE OPENS");
+        let (usual, other) = (tokens(200, None, None), tokens(200, None, Some(0)));
+        assert!(usual.iter().zip(&other).all(|(one, other)| one != other && one.len() == other.len()));
     }
 }

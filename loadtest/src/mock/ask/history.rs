@@ -18,7 +18,8 @@ pub struct History {
 }
 
 impl History {
-    pub fn read(dialect: Dialect, body: &Value) -> History {
+    /// `but_last`: the last message is the beginning of the answer.
+    pub fn read(dialect: Dialect, body: &Value, but_last: bool) -> History {
         let mut history = History::default();
         let (system, messages) = match dialect {
             Dialect::OpenAi | Dialect::Cohere => ("", "messages"),
@@ -29,7 +30,9 @@ impl History {
         if let Some(system) = body.get(system) {
             history.system = text(system);
         }
-        for message in body.get(messages).and_then(Value::as_array).into_iter().flatten() {
+        let messages = body.get(messages).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let before = messages.split_last().map_or(messages, |(_, before)| before);
+        for message in if but_last { before } else { messages } {
             history.message(dialect, message);
         }
         history

@@ -3,6 +3,7 @@
 mod fields;
 mod history;
 mod known;
+mod prefill;
 mod spelling;
 mod tools;
 
@@ -33,6 +34,10 @@ pub struct Ask {
     /// Log probabilities, with this many alternatives.
     pub logprobs: Option<usize>,
     pub history: History,
+    /// The conversation ends with the assistant's own words.
+    pub ends_with_assistant: bool,
+    /// Those words, where the answer is to go on from them; they are not in `history`.
+    pub prefill: Option<String>,
     /// What else was asked, in a sentence.
     pub asked: String,
     /// Asked by a path of Azure's.
@@ -57,7 +62,9 @@ impl Ask {
         ask.include_usage = body.pointer("/stream_options/include_usage").and_then(Value::as_bool).unwrap_or(false);
         ask.tools = tools::read(dialect, &body);
         (ask.choice, ask.one_call) = tools::choice(dialect, &body);
-        ask.history = History::read(dialect, &body);
+        let ending = prefill::read(dialect, &body)?;
+        ask.history = History::read(dialect, &body, ending.prefill.is_some());
+        (ask.ends_with_assistant, ask.prefill) = (ending.assistant, ending.prefill);
         ask.input_tokens = input_tokens(&body);
         Ok(Ask { model, body, ..ask })
     }
