@@ -32,28 +32,38 @@ pub fn read(dialect: Dialect, body: &Value) -> Result<Ending, String> {
         Dialect::Responses | Dialect::Cohere => false,
     };
     let prefill = last.get(parts).and_then(text).filter(|_| goes_on);
-    if prefill.as_ref().is_some_and(|text| text.ends_with(char::is_whitespace)) {
-        let words = "messages: final assistant content cannot end with trailing whitespace";
-        match dialect {
-            Dialect::Anthropic => return Err(words.to_owned()),
-            Dialect::Bedrock => return Err(format!("The model returned the following errors: {words}")),
-            _ => {}
-        }
+    match (dialect, prefill.as_deref().and_then(|prefill| claude_refuses(body, last, prefill))) {
+        (Dialect::Anthropic, Some(words)) => Err(words.to_owned()),
+        (Dialect::Bedrock, Some(words)) => Err(format!("The model returned the following errors: {words}")),
+        _ => Ok(Ending { assistant: true, prefill }),
     }
-    Ok(Ending { assistant: true, prefill })
+}
+
+/// What Anthropic's models say against a prefill, wherever they are.
+fn claude_refuses(body: &Value, last: &Value, prefill: &str) -> Option<&'static str> {
+    if prefill.ends_with(char::is_whitespace) {
+        return Some("messages: final assistant content cannot end with trailing whitespace");
+    }
+    let thinking = ["/thinking/type", "/additionalModelRequestFields/thinking/type"];
+    let asked = thinking.iter().find_map(|at| body.pointer(at)).is_some_and(|kind| kind != "disabled");
+    let begun = last.pointer("/content/0").is_some_and(is_thinking);
+    let words = "Expected `thinking` or `redacted_thinking`, but found `text`. When `thinking` is enabled, a final `assistant` \
+                 message must start with a thinking block";
+    (asked && !begun).then_some(words)
 }
 
 /// `None` where there is more than text and thinking: an answer to a call does not go on from it.
 fn text(content: &Value) -> Option<String> {
     let Value::Array(parts) = content else { return content.as_str().map(str::to_owned) };
-    let thought = |part: &Value| {
-        let kind = part.get("type").and_then(Value::as_str).unwrap_or_default();
-        part.get("thought") == Some(&Value::Bool(true))
-            || part.get("reasoningContent").is_some()
-            || ["thinking", "redacted_thinking"].contains(&kind)
-    };
-    let texts = parts.iter().filter(|part| !thought(part)).map(|part| part.get("text").and_then(Value::as_str));
+    let texts = parts.iter().filter(|part| !is_thinking(part)).map(|part| part.get("text").and_then(Value::as_str));
     texts.collect()
+}
+
+fn is_thinking(part: &Value) -> bool {
+    let kind = part.get("type").and_then(Value::as_str).unwrap_or_default();
+    part.get("thought") == Some(&Value::Bool(true))
+        || part.get("reasoningContent").is_some()
+        || ["thinking", "redacted_thinking"].contains(&kind)
 }
 
 #[cfg(test)]
@@ -98,6 +108,11 @@ mod tests {
         let asked = json!({"messages": [turn("user", json!("hi"))]});
         assert!(!read(Dialect::Anthropic, &asked).expect("accepted").assistant);
         assert!(read(Dialect::OpenAi, &vllm).expect_err("both").contains("add_generation_prompt"));
+        let thinking = json!({"type": "enabled", "budget_tokens": 9});
+        let thinks = with(said(json!("The")), "/thinking", thinking.clone());
+        assert!(read(Dialect::Anthropic, &thinks).expect_err("refused").contains("must start with a thinking block"));
+        let begun = said(json!([{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "The"}]));
+        assert!(read(Dialect::Anthropic, &with(begun, "/thinking", thinking)).is_ok());
         for dialect in [Dialect::Anthropic, Dialect::Bedrock] {
             assert!(read(dialect, &said(json!("The "))).expect_err("refused").ends_with("trailing whitespace"));
         }
