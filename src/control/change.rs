@@ -79,6 +79,7 @@ impl Core {
         self.counters.config_epoch = snapshot.epoch;
         self.shards.iter_mut().for_each(|link| link.send_snapshot(&snapshot));
         self.snapshot = snapshot;
+        self.follow_health();
         self.watch_files();
         self.plan_lookup(Instant::now());
         self.prices.plan(&self.snapshot.process.prices, Instant::now());

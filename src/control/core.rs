@@ -12,6 +12,7 @@ use super::admin::{Admin, Ask, Readiness, ShardReadiness};
 use super::collect::{Collect, Finished, Waiter};
 use super::credentials::Credentials;
 use super::export::{ControlCounters, Exporter, MetricsView, ProcessStats, ShardView, prometheus};
+use super::health::Health;
 use super::prices::Schedule;
 use super::reload::{Source, Watch};
 use super::shards::{ShardLink, State};
@@ -65,6 +66,7 @@ pub struct Core {
     pub load_again: bool,
     pub names: dns::Table,
     pub credentials: Credentials,
+    pub health: Health,
     pub resolving: bool,
     pub resolve_at: Instant,
     pub events: mpsc::Receiver<Event>,
@@ -109,6 +111,7 @@ impl Core {
             load_again: false,
             names: dns::Table::new(&setup.addresses),
             credentials: Credentials::default(),
+            health: Health::default(),
             resolving: false,
             resolve_at: now + dns::EVERY,
             events,
@@ -127,6 +130,7 @@ impl Core {
         let news = core.credentials.follow(&core.snapshot, &core.source, &core.sender);
         core.push_credentials(news);
         core.prices.plan(&core.snapshot.process.prices, now);
+        core.follow_health();
         Ok(core)
     }
 
@@ -142,9 +146,9 @@ impl Core {
             self.pause = match () {
                 () if self.collect.is_running() || self.phase == Phase::Starting => PAUSE_HURRY,
                 () if taken.records >= FULL_RECORDS => PAUSE_FULL,
-                () if taken.records > 0 => PAUSE_BUSY,
-                // Sockets handed from shard to shard pass through here.
+                // Sockets and verdicts go from shard to shard through here.
                 () if self.shards.len() > 1 => PAUSE_FULL,
+                () if taken.records > 0 => PAUSE_BUSY,
                 () => (self.pause.max(PAUSE_BUSY) * 2).min(PAUSE_IDLE),
             };
             let pause = async {
@@ -175,6 +179,7 @@ impl Core {
                 self.push_credentials(news);
             }
             Event::PricesRenewed(renewed) => self.on_prices_renewed(renewed),
+            Event::Probed(probed) => self.on_probed(probed),
         }
     }
 
@@ -191,6 +196,10 @@ impl Core {
                     }
                 }
                 self.store.query(filter, reply);
+            }
+            Ask::Targets(reply) => {
+                self.turn();
+                let _ = reply.send(self.show_targets());
             }
             Ask::GiveUp => self.store.interrupt_query(),
         }
@@ -231,6 +240,8 @@ impl Core {
             self.resolve();
         }
         self.renew_prices_when_due(now);
+        self.probe_when_due(now);
+        self.report_health();
         let alive: Vec<bool> = self.shards.iter().map(|link| !link.state.is_over()).collect();
         if let Some(sequence) = self.collect.begin(now, alive.into_iter()) {
             self.shards.iter_mut().for_each(|link| link.send(Down::Collect { sequence }));
@@ -290,6 +301,7 @@ impl Core {
             process: ProcessStats::read(),
             export: self.exporter.stats(),
             control: ControlCounters { rows_written, rows_dropped, ..self.counters },
+            health: self.health.view(&self.snapshot.routing),
             telemetry: &self.snapshot.process.telemetry,
         };
         act(&mut self.exporter, &view)

@@ -1,4 +1,5 @@
-//! Small HTTP exchanges of the control core: bounded in time and size, no redirects. The credentials use it.
+//! Small HTTP exchanges of the control core: bounded in time and size, no redirects. The credentials and the health
+//! checks use it.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -15,6 +16,14 @@ use hyper_util::rt::TokioExecutor;
 
 const USER_AGENT_VALUE: &str = concat!("sluice/", env!("CARGO_PKG_VERSION"));
 
+/// Why there was no answer. The messages hold nothing of the request.
+pub enum Unanswered {
+    /// No connection, by TCP or TLS.
+    Connect(String),
+    Broken(String),
+    Late,
+}
+
 pub struct Fetcher(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
 
 impl Fetcher {
@@ -25,14 +34,31 @@ impl Fetcher {
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let tls = builder.map_err(|error| error.to_string())?.with_root_certificates(roots).with_no_client_auth();
+        Ok(Self::with(builder.map_err(|error| error.to_string())?.with_root_certificates(roots).with_no_client_auth()))
+    }
+
+    /// By the roots of an upstream; without, for `http://` alone.
+    pub fn of(upstream: Option<&rustls::ClientConfig>) -> Result<Self, String> {
+        if let Some(tls) = upstream {
+            let mut tls = tls.clone();
+            // The connector says which protocols it speaks.
+            tls.alpn_protocols.clear();
+            return Ok(Self::with(tls));
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let builder = builder.map_err(|error| error.to_string())?;
+        Ok(Self::with(builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth()))
+    }
+
+    fn with(tls: rustls::ClientConfig) -> Self {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1();
         let mut builder = Client::builder(TokioExecutor::new());
         // Minutes lie between two exchanges.
         builder.pool_max_idle_per_host(0);
-        Ok(Self(builder.build(https.wrap_connector(tcp))))
+        Self(builder.build(https.wrap_connector(tcp)))
     }
 
     /// The whole answer, whatever its status. The message says what happened and holds nothing of the request.
@@ -52,6 +78,19 @@ impl Fetcher {
         match tokio::time::timeout(within, exchange).await {
             Ok(answer) => answer,
             Err(_) => Err("no answer in time".to_owned()),
+        }
+    }
+}
+
+impl Fetcher {
+    /// The status of the answer; the rest of it is not read.
+    pub async fn status(&self, mut request: Request<Full<Bytes>>, within: Duration) -> Result<StatusCode, Unanswered> {
+        request.headers_mut().entry(USER_AGENT).or_insert(HeaderValue::from_static(USER_AGENT_VALUE));
+        match tokio::time::timeout(within, self.0.request(request)).await {
+            Ok(Ok(response)) => Ok(response.status()),
+            Ok(Err(error)) if error.is_connect() => Err(Unanswered::Connect(cause(&error))),
+            Ok(Err(error)) => Err(Unanswered::Broken(cause(&error))),
+            Err(_) => Err(Unanswered::Late),
         }
     }
 }

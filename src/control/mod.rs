@@ -1,5 +1,5 @@
 //! The control core: one thread, tokio current-thread, beside the shards. Owned here: the far ends of the rings, the
-//! process totals, reload, DNS, credentials that expire, drain, the admin listener, and the store's thread.
+//! process totals, reload, DNS, credentials that expire, health verdicts, drain, the admin listener, and the store's thread.
 //!
 //! Called by `main`, once. Must never make a shard wait, and never be made to wait itself by disk, network or a reader
 //! of its numbers: what is slow runs in a task or on a thread and comes back as an [`Event`].
@@ -13,6 +13,7 @@ mod credentials;
 mod dns;
 pub mod export;
 mod fetch;
+mod health;
 pub mod log;
 mod mock;
 pub mod prices;
@@ -73,6 +74,7 @@ enum Event {
         fetched: crate::provider::Fetched,
     },
     PricesRenewed(Result<prices::Renewed, String>),
+    Probed(health::Probed),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

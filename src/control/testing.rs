@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::config::{RouteTarget, Routing};
 use crate::meter::{Usage, UsageSource};
 use crate::telemetry::{Attempt, AttemptReason, Face, Gaps, Outcome, Record, RequestId, Target, Trace};
 
@@ -30,9 +31,19 @@ impl Drop for TempDir {
     }
 }
 
-/// A served stream of one attempt; `n` makes its ids.
-pub fn record(unix_ms: u64, n: u64) -> Record {
-    let target = Target {
+/// Rules naming these targets (`account/model`), all in one region. Their accounts are not there.
+pub fn routing(targets: &[&str]) -> Routing {
+    let one = |fqn: &&str| {
+        let (account, model) = fqn.split_once('/').expect("account/model");
+        let target = Target { account: account.into(), model: model.into(), fqn: (*fqn).into(), ..target() };
+        RouteTarget { account: 0, target: Arc::new(target), region: 0, usage_limits: None, tolerance: None }
+    };
+    let targets = targets.iter().map(one).collect();
+    Routing { targets, regions: vec!["mock/here".into()], ..Routing::default() }
+}
+
+fn target() -> Target {
+    Target {
         account: "mock".into(),
         model: "fast".into(),
         fqn: "mock/fast".into(),
@@ -42,7 +53,11 @@ pub fn record(unix_ms: u64, n: u64) -> Record {
         port: 9,
         pricing: None,
         learned: Default::default(),
-    };
+    }
+}
+
+/// A served stream of one attempt; `n` makes its ids.
+pub fn record(unix_ms: u64, n: u64) -> Record {
     let usage = Usage { input: 11, output: 22, source: UsageSource::Reported, ..Usage::default() };
     // Spread like random trace ids.
     let scattered = u128::from(n.wrapping_add(1)).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
@@ -74,7 +89,7 @@ pub fn record(unix_ms: u64, n: u64) -> Record {
         routing: None,
         fallback_rule: None,
         attempts: vec![Attempt {
-            target: Arc::new(target),
+            target: Arc::new(target()),
             reason: AttemptReason::Direct,
             passed_over: 0,
             waited_ns: 0,

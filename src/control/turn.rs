@@ -1,10 +1,10 @@
 //! One turn over the rings: every message of every shard finds its place.
 
 use super::core::Core;
+use super::health::By;
 use super::log;
 use super::shards::{BATCH, ShardLink, State};
 use crate::mesh::{Down, Up};
-use crate::policy::route::health::{Scope, Verdict};
 use crate::telemetry::Record;
 
 /// What a turn brought.
@@ -26,6 +26,8 @@ impl Core {
                 self.take(shard, message);
             }
             taken.more |= count == BATCH;
+            // What found the ring full must not wait until the shard has nothing to say.
+            self.link(shard, ShardLink::flush);
             if count == 0 {
                 self.check(shard);
             }
@@ -46,28 +48,27 @@ impl Core {
             }
             // One that is over closes the socket by dropping it, as it has closed its listener.
             Up::HandOver { shard: to, socket } => self.link(to, |link| link.send(Down::Connection(socket))),
-            Up::Started { driver, why } => self.link(shard, |link| {
-                link.driver = Some(driver);
-                link.why = why;
-                link.state = State::Serving;
-            }),
+            Up::Started { driver, why } => {
+                self.link(shard, |link| {
+                    link.driver = Some(driver);
+                    link.why = why;
+                    link.state = State::Serving;
+                });
+                self.tell_verdicts(shard, true);
+            }
             Up::Applied { epoch } => {
                 self.link(shard, |link| link.epoch = epoch);
                 self.applied();
             }
             // Full: the loader has not begun with the last one, and will find what this one wants too.
             Up::NeedTokenizers => drop(self.tokenizers.try_send(())),
-            Up::Verdict(verdict) => self.pass_on(shard, &verdict),
+            Up::Verdict(verdict) => {
+                let (scope, verdict) = *verdict;
+                self.take_verdict(By::Shard(shard), scope, verdict);
+            }
             Up::Log(line) => log::shard_line(shard, &line),
             Up::Stopped => self.over(shard, State::Stopped),
             Up::Failed(why) => self.failed(shard, &why),
-        }
-    }
-
-    /// What one shard found holds for the others.
-    fn pass_on(&mut self, from: usize, verdict: &(Scope, Verdict)) {
-        for shard in (0..self.shards.len()).filter(|&shard| shard != from) {
-            self.link(shard, |link| link.send(Down::Verdict(Box::new(verdict.clone()))));
         }
     }
 
@@ -81,8 +82,7 @@ impl Core {
 
     /// A shard whose thread ended without a word has failed.
     fn check(&mut self, shard: usize) {
-        let Some(link) = self.shards.get_mut(shard) else { return };
-        link.flush();
+        let Some(link) = self.shards.get(shard) else { return };
         if !link.state.is_over() && link.is_abandoned() {
             self.failed(shard, "its thread ended unexpectedly");
         }

@@ -1,10 +1,11 @@
-//! The admin listener: metrics, health, request rows. Runs as tasks of the control core's runtime and asks the core
+//! The admin listener: metrics, health, targets, request rows. Runs as tasks of the control core's runtime and asks the core
 //! for everything by [`Ask`]; it holds no numbers of its own. The dashboard will live here too.
 
 mod auth;
 mod health;
 mod openapi;
 mod requests;
+mod targets;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -21,6 +22,7 @@ use super::store::{Filter, Page, QueryError};
 use crate::config::Secret;
 
 pub use health::{Readiness, ShardReadiness};
+pub use targets::{ProbeState, RegionState, TargetState, Targets, VerdictState};
 
 /// What a handler asks the core for.
 pub enum Ask {
@@ -29,6 +31,7 @@ pub enum Ask {
     Ready(oneshot::Sender<Readiness>),
     Metrics(Format, oneshot::Sender<String>),
     Requests(Filter, oneshot::Sender<Result<Page, QueryError>>),
+    Targets(oneshot::Sender<Targets>),
     /// A query has taken too long: end it.
     GiveUp,
 }
@@ -51,6 +54,7 @@ impl Admin {
             .route("/metrics", get(metrics))
             .route("/api/v1/requests", get(requests::list))
             .route("/api/v1/requests/{id}", get(requests::one))
+            .route("/api/v1/targets", get(targets::list))
             .route("/api/v1/openapi.json", get(openapi::document))
             .layer(from_fn_with_state(self.clone(), auth::check));
         Router::new()

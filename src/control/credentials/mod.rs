@@ -28,7 +28,8 @@ use super::fetch::Fetcher;
 use super::reload::Source;
 use crate::config::{Credential, CredentialSource, Env, Snapshot};
 use crate::provider::Fetched;
-use keep::{Fresh, Keep, random};
+pub use keep::random;
+use keep::{Fresh, Keep};
 
 /// Far more than any token.
 const FILE_BYTES_MAX: u64 = 256 * 1024;
@@ -78,6 +79,12 @@ impl Credentials {
         }
         self.keepers.retain(|keeper| !keeper.accounts.is_empty());
         self.keepers.iter().flat_map(Keeper::news).collect()
+    }
+
+    /// What an account has by now.
+    pub fn get(&self, account: &str) -> Option<&Fetched> {
+        let mut keepers = self.keepers.iter();
+        keepers.find(|keeper| keeper.accounts.iter().any(|name| &**name == account))?.fetched.as_ref()
     }
 
     /// A source gave a credential.

@@ -9,6 +9,7 @@ use super::view::{MetricsView, ShardView};
 
 mod client;
 mod gateway;
+mod health;
 mod process;
 mod server;
 mod shard;
@@ -75,7 +76,9 @@ pub const fn number(key: &str, value: u64) -> Label<'_> {
 
 /// All families, in the order shown.
 pub fn all() -> impl Iterator<Item = &'static Family> {
-    [gateway::FAMILIES, client::FAMILIES, server::FAMILIES, shard::FAMILIES, process::FAMILIES].into_iter().flatten()
+    [gateway::FAMILIES, client::FAMILIES, server::FAMILIES, shard::FAMILIES, health::FAMILIES, process::FAMILIES]
+        .into_iter()
+        .flatten()
 }
 
 impl Family {

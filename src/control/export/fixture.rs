@@ -5,7 +5,7 @@ use crate::runtime::Driver;
 use crate::telemetry::Record;
 use crate::telemetry::totals::{ShardCounters, Totals};
 
-use super::{ControlCounters, ExportStats, MetricsView, ProcessStats, ShardView};
+use super::{ControlCounters, ExportStats, HealthView, MetricsView, ProbeView, ProcessStats, ShardView};
 
 pub fn telemetry() -> Telemetry {
     Telemetry {
@@ -40,9 +40,18 @@ pub fn shards() -> Vec<ShardView> {
     ]
 }
 
+fn health() -> HealthView {
+    HealthView {
+        targets: vec![("mock/fast".into(), true), ("mock/slow".into(), false)],
+        regions: vec![("mock/mock".into(), true)],
+        verdicts: vec![("mock/slow".into(), "unhealthy", "rate_limited", 2)],
+        probes: vec![ProbeView { account: "mock".into(), failures: 1, last_seconds: Some(0.25) }],
+    }
+}
+
 pub fn view<'a>(totals: &'a Totals, shards: &'a [ShardView], telemetry: &'a Telemetry) -> MetricsView<'a> {
     let process =
         ProcessStats { cpu_seconds: 1.5, resident_bytes: 4096, open_fds: 9, threads: 3, start_seconds: 1.7e9 };
     let control = ControlCounters { config_reloads: 1, config_epoch: 1, ..ControlCounters::default() };
-    MetricsView { totals, shards, process, export: ExportStats::default(), control, telemetry }
+    MetricsView { totals, shards, process, export: ExportStats::default(), control, health: health(), telemetry }
 }

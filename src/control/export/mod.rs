@@ -14,4 +14,4 @@ mod view;
 
 pub use process::ProcessStats;
 pub use push::Exporter;
-pub use view::{ControlCounters, Dropped, ExportStats, MetricsView, ShardView, SignalStats};
+pub use view::{ControlCounters, Dropped, ExportStats, HealthView, MetricsView, ProbeView, ShardView, SignalStats};

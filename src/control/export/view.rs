@@ -13,6 +13,7 @@ pub struct MetricsView<'a> {
     pub process: ProcessStats,
     pub export: ExportStats,
     pub control: ControlCounters,
+    pub health: HealthView,
     pub telemetry: &'a Telemetry,
 }
 
@@ -23,6 +24,26 @@ pub struct ShardView {
     /// `None` until it has said that it serves.
     pub driver: Option<Driver>,
     pub counters: ShardCounters,
+}
+
+/// Health of what rules name, and the probes.
+#[derive(Clone, Debug, Default)]
+pub struct HealthView {
+    /// `account/model`, and whether it is healthy.
+    pub targets: Vec<(Box<str>, bool)>,
+    pub regions: Vec<(Box<str>, bool)>,
+    /// Changes of targets since the start: what they became, why (empty for healthy), how often.
+    pub verdicts: Vec<(Box<str>, &'static str, &'static str, u64)>,
+    pub probes: Vec<ProbeView>,
+}
+
+/// The probe of one account.
+#[derive(Clone, Debug)]
+pub struct ProbeView {
+    pub account: Box<str>,
+    pub failures: u64,
+    /// How long the last one took; `None` before it.
+    pub last_seconds: Option<f64>,
 }
 
 /// What the control core itself counts.

@@ -1,0 +1,105 @@
+//! What one shard finds of a target holds for the others, and is shown.
+
+use super::*;
+use crate::control::Signal;
+use crate::control::testing::routing;
+use crate::policy::route::health::{Scope, Verdict};
+use crate::telemetry::ErrorClass;
+
+/// Far in the future: 2100.
+const UNTIL_MS: u64 = 4_102_444_800_000;
+
+fn world(shards: usize) -> World {
+    World::begin_with(shards, "", |snapshot| snapshot.routing = routing(&["mock/fast", "mock/slow"]))
+}
+
+fn start(shard: &mut FakeShard) {
+    shard.say(Up::Started { driver: Driver::IoUring, why: None });
+}
+
+fn target(fqn: &str) -> Scope {
+    Scope::Target(fqn.into())
+}
+
+fn down(why: ErrorClass) -> Verdict {
+    Verdict::Unhealthy { until_ms: UNTIL_MS, why }
+}
+
+fn say(shard: &mut FakeShard, scope: Scope, verdict: Verdict) {
+    shard.say(Up::Verdict(Box::new((scope, verdict))));
+}
+
+fn hear(shard: &mut FakeShard) -> (Scope, Verdict) {
+    match shard.hear() {
+        Down::Verdict(verdict) => *verdict,
+        _ => panic!("a verdict is next"),
+    }
+}
+
+#[test]
+fn a_verdict_reaches_every_other_shard_and_is_shown() {
+    let mut world = world(2);
+    world.shards.iter_mut().for_each(start);
+    world.until("/readyz", |status, _| status == 200);
+    let shown = world.json("/api/v1/targets");
+    let of = |page: &Value, key: &str| page["targets"][1][key].clone();
+    assert_eq!((of(&shown, "target"), of(&shown, "verdict")), ("mock/slow".into(), "healthy".into()));
+
+    say(&mut world.shards[0], target("mock/slow"), down(ErrorClass::RateLimited));
+    say(&mut world.shards[0], target("mock/unknown"), down(ErrorClass::RateLimited));
+    assert_eq!(hear(&mut world.shards[1]), (target("mock/slow"), down(ErrorClass::RateLimited)));
+    say(&mut world.shards[1], Scope::Region("mock/here".into()), down(ErrorClass::Connect));
+    let heard = hear(&mut world.shards[0]);
+    assert_eq!(heard.0, Scope::Region("mock/here".into()), "and not what it said itself");
+
+    let shown = world.json("/api/v1/targets");
+    assert_eq!((of(&shown, "verdict"), of(&shown, "why")), ("unhealthy".into(), "rate_limited".into()));
+    assert_eq!((of(&shown, "until"), of(&shown, "by")), ("2100-01-01T00:00:00.000Z".into(), "shard 0".into()));
+    assert_eq!(shown["regions"][0]["why"], "connect");
+    let page = world.scrape(&[0, 0]);
+    for line in [
+        r#"sluice_target_healthy{target_model="mock/fast"} 1"#,
+        r#"sluice_target_healthy{target_model="mock/slow"} 0"#,
+        r#"sluice_region_healthy{region="mock/here"} 0"#,
+        r#"sluice_target_verdicts_total{target_model="mock/slow",to="unhealthy",reason="rate_limited"} 1"#,
+    ] {
+        assert!(page.lines().any(|found| found == line), "{line} is not in {page}");
+    }
+    assert_eq!(world.end(), 0);
+}
+
+#[test]
+fn a_shard_that_starts_later_learns_what_is_known() {
+    let mut world = world(3);
+    world.shards[..2].iter_mut().for_each(start);
+    world.until("/readyz", |_, body| body.matches("\"serving\"").count() == 2);
+    let [first, second, third] = &mut world.shards[..] else { panic!("three") };
+    say(first, target("mock/slow"), down(ErrorClass::Server));
+    say(first, target("mock/fast"), down(ErrorClass::Server));
+    assert_eq!((hear(second).0, hear(second).0), (target("mock/slow"), target("mock/fast")));
+    say(second, target("mock/fast"), Verdict::Healthy);
+    assert_eq!(hear(first), (target("mock/fast"), Verdict::Healthy));
+    start(third);
+    assert_eq!(hear(third), (target("mock/slow"), down(ErrorClass::Server)), "what is healthy needs no word");
+    world.until("/readyz", |status, _| status == 200);
+    assert_eq!(world.end(), 0);
+}
+
+#[test]
+fn a_reload_forgets_what_no_rule_names_any_more() {
+    let mut world = world(2);
+    world.shards.iter_mut().for_each(start);
+    world.until("/readyz", |status, _| status == 200);
+    say(&mut world.shards[0], target("mock/slow"), down(ErrorClass::Server));
+    hear(&mut world.shards[1]);
+    world.rewrite("log: {access: false}");
+    world.event(Event::Signal(Signal::Hangup));
+    for shard in &mut world.shards {
+        assert!(matches!(shard.hear(), Down::Snapshot(_)), "and no verdict before it");
+    }
+    assert_eq!(world.json("/api/v1/targets")["targets"], serde_json::json!([]));
+    // A shard that still serves by the old one finds something: it concerns nobody. The next thing told is the drain.
+    say(&mut world.shards[0], target("mock/slow"), down(ErrorClass::Server));
+    world.json("/api/v1/targets");
+    assert_eq!(world.end(), 0);
+}
