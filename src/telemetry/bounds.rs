@@ -76,6 +76,18 @@ pub static OVERHEAD: Bounds = Bounds {
     per_unit: NS_PER_S,
 };
 
+/// What failing over takes: a refused connection costs less than a millisecond, a silent provider its whole limit.
+pub static FAILOVER: Bounds = Bounds {
+    upper: &scaled(
+        [
+            500, 1000, 2000, 5000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000,
+            10_000_000, 30_000_000, 60_000_000,
+        ],
+        US,
+    ),
+    per_unit: NS_PER_S,
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,6 +104,7 @@ mod tests {
             &SERVER_PER_TOKEN,
             &HTTP,
             &OVERHEAD,
+            &FAILOVER,
         ] {
             assert!(bounds.upper.len() <= BOUNDS_MAX);
             assert!(bounds.upper.windows(2).all(|pair| pair[0] < pair[1]));

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Attempt, AttemptReason, ErrorClass, Face, Gaps, Metadata, Outcome, Principal, Record, RequestId, Target, Trace,
+    Attempt, AttemptReason, ErrorClass, Face, Gaps, Metadata, Outcome, Principal, Record, RequestId, Route, Target,
+    Trace,
 };
 use crate::meter::{Usage, UsageSource};
 
@@ -193,4 +194,115 @@ pub fn cancelled() -> Record {
         attempt.usage = record.usage;
     }
     record
+}
+
+fn route(rule: &str, routing_type: &'static str) -> Option<Route> {
+    Some(Route { rule: rule.into(), routing_type })
+}
+
+/// An attempt that brought nothing: no usage, no cost.
+pub fn failed(target: Arc<Target>, begun_ms: u64, ended_ms: u64, status: u16, error: ErrorClass) -> Attempt {
+    Attempt {
+        start_ns: begun_ms * MS,
+        first_byte_ns: (status != 0).then_some(ended_ms * MS),
+        end_ns: ended_ms * MS,
+        status,
+        error: Some(error),
+        usage: Usage::default(),
+        cost_pico_usd: None,
+        cost_source: None,
+        ..attempt(target)
+    }
+}
+
+/// What an attempt of `output` tokens used and cost: ten micro-USD each.
+fn used(output: u64) -> Usage {
+    Usage { input: 120, output, source: UsageSource::Reported, ..Usage::default() }
+}
+
+/// By priority `openai-main` first, which answered 429 and then, 80 ms later, 503; the fallback rule's `claude` served.
+/// `azure` was passed over. Everything was paid for that was used: nothing but the last.
+pub fn fallback() -> Record {
+    let openai = target("openai-main", "gpt-4o-mini");
+    let first = Attempt {
+        reason: AttemptReason::Priority,
+        passed_over: 1,
+        ..failed(openai.clone(), 1, 20, 429, ErrorClass::RateLimited)
+    };
+    let again = Attempt {
+        reason: AttemptReason::Retry,
+        waited_ns: 80 * MS,
+        span_id: [0xa1; 8],
+        ..failed(openai, 100, 150, 503, ErrorClass::Overloaded)
+    };
+    let last = Attempt {
+        reason: AttemptReason::Fallback,
+        span_id: [0xa2; 8],
+        start_ns: 151 * MS,
+        ..attempt(target("claude", "claude-sonnet-5"))
+    };
+    Record {
+        model_requested: "chat".into(),
+        routing: route("chat", "priority-based-routing"),
+        fallback_rule: Some("last-resort".into()),
+        attempts: vec![first, again, last],
+        ..stream()
+    }
+}
+
+/// `slow` was late, so `fast` was asked too, and won. The loser had written five tokens, which are paid for.
+pub fn hedged() -> Record {
+    let late = Attempt {
+        reason: AttemptReason::Weight,
+        end_ns: 410 * MS,
+        error: Some(ErrorClass::HedgeLost),
+        usage: used(5),
+        cost_pico_usd: Some(50_000_000),
+        ..attempt(target("slow", "gpt-4o-mini"))
+    };
+    let winner = Attempt {
+        reason: AttemptReason::Hedge,
+        span_id: [0xa1; 8],
+        start_ns: 200 * MS,
+        first_byte_ns: Some(390 * MS),
+        ..attempt(target("fast", "gpt-4o-mini"))
+    };
+    Record {
+        routing: route("split", "weight-based-routing"),
+        cost_pico_usd: Some(92_600_000),
+        attempts: vec![late, winner],
+        first_token_ns: Some(400 * MS),
+        ..stream()
+    }
+}
+
+/// The stream of `openai-main` broke off after ten tokens; `claude` would not go on from them, `mistral` said them again
+/// and finished.
+pub fn rescued() -> Record {
+    let broken = Attempt {
+        reason: AttemptReason::Latency,
+        end_ns: 500 * MS,
+        error: Some(ErrorClass::Truncated),
+        usage: used(10),
+        cost_pico_usd: Some(100_000_000),
+        ..attempt(target("openai-main", "gpt-4o-mini"))
+    };
+    let refused = Attempt {
+        reason: AttemptReason::Continue,
+        span_id: [0xa1; 8],
+        ..failed(target("claude", "claude-sonnet-5"), 501, 520, 400, ErrorClass::BadRequest)
+    };
+    let served = Attempt {
+        reason: AttemptReason::Restart,
+        span_id: [0xa2; 8],
+        start_ns: 521 * MS,
+        first_byte_ns: Some(600 * MS),
+        ..attempt(target("mistral", "mistral-small"))
+    };
+    Record {
+        routing: route("fast", "latency-based-routing"),
+        cost_pico_usd: Some(142_600_000),
+        attempts: vec![broken, refused, served],
+        ..stream()
+    }
 }

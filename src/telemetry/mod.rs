@@ -6,6 +6,7 @@ pub mod bounds;
 #[cfg(test)]
 pub mod fixture;
 mod histogram;
+pub mod path;
 pub mod record;
 mod series;
 mod store;

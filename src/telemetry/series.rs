@@ -1,4 +1,4 @@
-//! The four label sets under which a shard counts, and what it counts under each. Names and units of the families are
+//! The label sets under which a shard counts, and what it counts under each. Names and units of the families are
 //! not here: the control core gives them when it shows the numbers.
 
 use std::hash::{BuildHasher, Hash, Hasher};
@@ -10,13 +10,59 @@ use super::histogram::{Absorb, Histogram, Tally};
 use super::store::{OTHER, Series};
 use super::{ErrorClass, Face, Outcome};
 
-/// Per model and user, as callers see it: the `llm_gateway_*` families.
-#[derive(Clone)]
-pub struct Gateway {
+mod routing;
+
+pub use routing::{ByRule, ByTarget, Routed, RoutedLabels};
+
+/// What the `llm_gateway_*` families have in common: model and user, as callers see them.
+#[derive(Clone, PartialEq)]
+pub struct Caller {
     pub model: Box<str>,
     pub username: Box<str>,
     /// By position in the totals' metadata labels; a short list means that the rest is empty.
     pub metadata: Vec<Box<str>>,
+}
+
+impl Caller {
+    /// Empty values count as absent, so that a label added later changes no hash.
+    pub fn hash_values<'v>(
+        hasher: &mut impl Hasher,
+        model: &str,
+        username: &str,
+        metadata: impl Iterator<Item = impl AsRef<str> + 'v>,
+    ) {
+        (model, username).hash(hasher);
+        for (at, value) in metadata.enumerate() {
+            if !value.as_ref().is_empty() {
+                (at, value.as_ref()).hash(hasher);
+            }
+        }
+    }
+
+    fn hash_into(&self, hasher: &mut impl Hasher) {
+        Self::hash_values(hasher, &self.model, &self.username, self.metadata.iter());
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        let count = self.metadata.len().max(other.metadata.len());
+        self.model == other.model
+            && self.username == other.username
+            && (0..count).all(|at| self.metadata_at(at) == other.metadata_at(at))
+    }
+
+    pub fn metadata_at(&self, at: usize) -> &str {
+        self.metadata.get(at).map_or("", |value| value)
+    }
+
+    fn other() -> Self {
+        Self { model: OTHER.into(), username: OTHER.into(), metadata: Vec::new() }
+    }
+}
+
+/// Per model and user, as callers see it: the `llm_gateway_*` families.
+#[derive(Clone)]
+pub struct Gateway {
+    pub caller: Caller,
     pub requests: u64,
     pub input_tokens: u64,
     pub output_tokens: u64,
@@ -32,11 +78,9 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    pub fn new(model: &str, username: &str, metadata: Vec<Box<str>>) -> Self {
+    pub fn new(caller: Caller) -> Self {
         Self {
-            model: model.into(),
-            username: username.into(),
-            metadata,
+            caller,
             requests: 0,
             input_tokens: 0,
             output_tokens: 0,
@@ -47,27 +91,6 @@ impl Gateway {
             inter_token: Histogram::new(&bounds::INTER_TOKEN_MS),
             failures: Tally::default(),
         }
-    }
-
-    /// Empty values count as absent, so that a label added later changes no hash.
-    pub fn hash_of<'v>(
-        state: &RandomState,
-        model: &str,
-        username: &str,
-        metadata: impl Iterator<Item = impl AsRef<str> + 'v>,
-    ) -> u64 {
-        let mut hasher = state.build_hasher();
-        (model, username).hash(&mut hasher);
-        for (at, value) in metadata.enumerate() {
-            if !value.as_ref().is_empty() {
-                (at, value.as_ref()).hash(&mut hasher);
-            }
-        }
-        hasher.finish()
-    }
-
-    pub fn metadata_at(&self, at: usize) -> &str {
-        self.metadata.get(at).map_or("", |value| value)
     }
 }
 
@@ -89,22 +112,21 @@ impl Series for Gateway {
     const FAMILIES: usize = 8;
 
     fn hash(&self, state: &RandomState) -> u64 {
-        Self::hash_of(state, &self.model, &self.username, self.metadata.iter())
+        let mut hasher = state.build_hasher();
+        self.caller.hash_into(&mut hasher);
+        hasher.finish()
     }
 
     fn same_labels(&self, other: &Self) -> bool {
-        let count = self.metadata.len().max(other.metadata.len());
-        self.model == other.model
-            && self.username == other.username
-            && (0..count).all(|at| self.metadata_at(at) == other.metadata_at(at))
+        self.caller.is_same(&other.caller)
     }
 
     fn empty(&self) -> Self {
-        Self::new(&self.model, &self.username, self.metadata.clone())
+        Self::new(self.caller.clone())
     }
 
     fn other() -> Self {
-        Self::new(OTHER, OTHER, Vec::new())
+        Self::new(Caller::other())
     }
 }
 
@@ -160,6 +182,9 @@ pub struct Client {
     pub usage_unknown: u64,
     /// Attempts with usage and no price.
     pub price_unknown: u64,
+    pub cost_pico_usd: i64,
+    /// How many attempts `cost_pico_usd` is of.
+    pub priced: u64,
     pub first_chunk: Histogram,
     pub chunk_gaps: Histogram,
     pub by_error: Tally<Option<ErrorClass>, ClientSizes>,
@@ -205,6 +230,8 @@ impl Client {
             usage_known: 0,
             usage_unknown: 0,
             price_unknown: 0,
+            cost_pico_usd: 0,
+            priced: 0,
             first_chunk: Histogram::new(&bounds::GEN_AI),
             chunk_gaps: Histogram::new(&bounds::GAPS),
             by_error: Tally::default(),
@@ -224,6 +251,8 @@ impl Absorb for Client {
         self.usage_known += other.usage_known;
         self.usage_unknown += other.usage_unknown;
         self.price_unknown += other.price_unknown;
+        self.cost_pico_usd += other.cost_pico_usd;
+        self.priced += other.priced;
         self.first_chunk.absorb(&other.first_chunk);
         self.chunk_gaps.absorb(&other.chunk_gaps);
         self.by_error.absorb(&other.by_error);
@@ -231,7 +260,7 @@ impl Absorb for Client {
 }
 
 impl Series for Client {
-    const FAMILIES: usize = 12;
+    const FAMILIES: usize = 13;
 
     fn hash(&self, state: &RandomState) -> u64 {
         state.hash_one(self.labels.borrow())

@@ -49,13 +49,15 @@ pub struct Store<S> {
     index: HashMap<u64, usize, BuildHasherDefault<Passed>>,
     series: Vec<S>,
     other: Option<S>,
+    /// The series that was asked for last.
+    recent: usize,
     /// Observations, or merged series, that went into `other`.
     pub folded: u64,
 }
 
 impl<S> Default for Store<S> {
     fn default() -> Self {
-        Self { index: HashMap::default(), series: Vec::new(), other: None, folded: 0 }
+        Self { index: HashMap::default(), series: Vec::new(), other: None, recent: 0, folded: 0 }
     }
 }
 
@@ -71,7 +73,10 @@ impl<S: Series> Store<S> {
         let mut key = hash;
         loop {
             match self.index.get(&key) {
-                Some(&at) if same(&self.series[at]) => return &mut self.series[at],
+                Some(&at) if same(&self.series[at]) => {
+                    self.recent = at;
+                    return &mut self.series[at];
+                }
                 // Two label sets with one hash: the second lives at the next number.
                 Some(_) => key = key.wrapping_add(1),
                 None => break,
@@ -84,7 +89,13 @@ impl<S: Series> Store<S> {
         let at = self.series.len();
         self.index.insert(key, at);
         self.series.push(make());
+        self.recent = at;
         &mut self.series[at]
+    }
+
+    /// The series asked for last, if it is the `same`: comparing is cheaper than hashing, and traffic comes in runs.
+    pub fn recent(&mut self, same: impl Fn(&S) -> bool) -> Option<&mut S> {
+        self.series.get_mut(self.recent).filter(|series| same(series))
     }
 
     /// Adds series kept elsewhere, each as `adapt` shows it.

@@ -5,15 +5,21 @@
 //! swap. [`Totals::merge`] runs on the control core. What the numbers are called is the control core's business.
 
 use std::borrow::Cow;
+use std::hash::{BuildHasher, Hasher};
 
 use ahash::RandomState;
 
 pub use super::histogram::{Absorb, Histogram, Tally};
-pub use super::series::{Client, ClientLabels, ClientSizes, Gateway, Http, HttpLabels, Server, ServerLabels};
+pub use super::series::{
+    ByRule, ByTarget, Caller, Client, ClientLabels, ClientSizes, Gateway, Http, HttpLabels, Routed, Server,
+    ServerLabels,
+};
 pub use super::store::{Budget, OTHER, SERIES_MAX, SERIES_PER_FAMILY_MAX, Series, Store};
 
 use super::{Attempt, AttemptReason, ErrorClass, Metadata, Record, bounds, verdict};
 use crate::meter::{Usage, UsageSource};
+
+mod routing;
 
 /// Longest value of a metadata label.
 const METADATA_VALUE_BYTES_MAX: usize = 64;
@@ -83,6 +89,12 @@ pub struct Totals {
     pub client: Store<Client>,
     pub server: Store<Server>,
     pub http: Store<Http>,
+    /// First choices of rules.
+    pub balanced: Store<Routed>,
+    /// Moves to another target after a failure.
+    pub fallbacks: Store<Routed>,
+    pub rules: Store<ByRule>,
+    pub targets: Store<ByTarget>,
     pub attempts: Tally<(AttemptReason, Option<ErrorClass>), u64>,
     /// Model requests that reached an upstream, by how their usage is known.
     pub usage_sources: Tally<UsageSource, u64>,
@@ -103,6 +115,10 @@ impl Default for Totals {
             client: Store::default(),
             server: Store::default(),
             http: Store::default(),
+            balanced: Store::default(),
+            fallbacks: Store::default(),
+            rules: Store::default(),
+            targets: Store::default(),
             attempts: Tally::default(),
             usage_sources: Tally::default(),
             overhead: Histogram::new(&bounds::OVERHEAD),
@@ -146,6 +162,9 @@ impl Totals {
             self.usage_sources.count(record.usage.source);
         }
         self.gaps.add_gaps(&record.gaps);
+        if record.routing.is_some() || record.attempts.len() > 1 {
+            self.observe_routing(record);
+        }
     }
 
     fn observe_http(&mut self, record: &Record) {
@@ -162,19 +181,12 @@ impl Totals {
     }
 
     fn observe_gateway(&mut self, record: &Record) {
-        let labels = &self.metadata_labels;
-        let metadata = record.metadata.as_deref();
-        let values = || labels.iter().enumerate().map(move |(at, key)| metadata_value(metadata, at, key));
-        let model = label(model_of(record), LABEL_BYTES_MAX);
-        let username = label(record.principal.as_ref().map_or("", |principal| &principal.name), LABEL_BYTES_MAX);
-        let hash = Gateway::hash_of(&self.state, &model, &username, values());
-        let same = |known: &Gateway| {
-            *known.model == *model
-                && *known.username == *username
-                && values().enumerate().all(|(at, value)| known.metadata_at(at) == value)
-        };
-        let make = || Gateway::new(&model, &username, values().map(|value| value.into()).collect());
-        let series = self.gateway.slot(hash, &mut self.budget, same, make);
+        let asked = Asked::of(record, &self.metadata_labels);
+        let mut hasher = self.state.build_hasher();
+        asked.hash_into(&mut hasher);
+        let same = |known: &Gateway| asked.is(&known.caller);
+        let make = || Gateway::new(asked.own());
+        let series = self.gateway.slot(hasher.finish(), &mut self.budget, same, make);
         series.requests += 1;
         series.processing.add(record.duration_ns);
         series.input_tokens += record.usage.input;
@@ -244,7 +256,7 @@ impl Totals {
             |known| known.labels.borrow() == labels,
             || Client::new(labels.own()),
         );
-        series.add_usage(&attempt.usage, attempt.cost_pico_usd.is_some());
+        series.add_usage(&attempt.usage, attempt.cost_pico_usd);
         let sizes = series.by_error.at(verdict::attempt_error(attempt), ClientSizes::default);
         sizes.duration.add(attempt.end_ns.saturating_sub(attempt.start_ns));
         if attempt.usage.source != UsageSource::None {
@@ -266,8 +278,16 @@ impl Totals {
         let (state, budget) = (&self.state, &mut self.budget);
         self.gateway.absorb(&other.gateway, state, budget, |series| match in_place {
             true => Cow::Borrowed(series),
-            false => Cow::Owned(moved(series, &places)),
+            false => Cow::Owned(Gateway { caller: moved(&series.caller, &places), ..series.clone() }),
         });
+        for (ours, theirs) in [(&mut self.balanced, &other.balanced), (&mut self.fallbacks, &other.fallbacks)] {
+            ours.absorb(theirs, state, budget, |series| match in_place {
+                true => Cow::Borrowed(series),
+                false => Cow::Owned(Routed { caller: moved(&series.caller, &places), ..series.clone() }),
+            });
+        }
+        self.rules.absorb(&other.rules, state, budget, Cow::Borrowed);
+        self.targets.absorb(&other.targets, state, budget, Cow::Borrowed);
         self.client.absorb(&other.client, state, budget, Cow::Borrowed);
         self.server.absorb(&other.server, state, budget, Cow::Borrowed);
         self.http.absorb(&other.http, state, budget, Cow::Borrowed);
@@ -292,13 +312,17 @@ impl Totals {
 }
 
 impl Client {
-    fn add_usage(&mut self, usage: &Usage, priced: bool) {
+    fn add_usage(&mut self, usage: &Usage, cost_pico_usd: Option<i64>) {
+        if let Some(cost) = cost_pico_usd {
+            self.cost_pico_usd += cost;
+            self.priced += 1;
+        }
         if usage.source == UsageSource::None {
             self.usage_unknown += 1;
             return;
         }
         self.usage_known += 1;
-        self.price_unknown += u64::from(!priced);
+        self.price_unknown += u64::from(cost_pico_usd.is_none());
         self.input_text += usage.input.saturating_sub(usage.audio_input);
         self.input_audio += usage.audio_input;
         self.output_text += usage.output.saturating_sub(usage.audio_output);
@@ -309,19 +333,62 @@ impl Client {
     }
 }
 
-/// `series` with each metadata value at its new place.
-fn moved(series: &Gateway, places: &[usize]) -> Gateway {
-    let mut series = series.clone();
-    let values = std::mem::take(&mut series.metadata);
+/// `caller` with each metadata value at its new place.
+fn moved(caller: &Caller, places: &[usize]) -> Caller {
+    let mut caller = caller.clone();
+    let values = std::mem::take(&mut caller.metadata);
     for (value, &place) in values.into_iter().zip(places) {
-        if series.metadata.len() <= place {
-            series.metadata.resize_with(place + 1, Default::default);
+        if caller.metadata.len() <= place {
+            caller.metadata.resize_with(place + 1, Default::default);
         }
-        if let Some(slot) = series.metadata.get_mut(place) {
+        if let Some(slot) = caller.metadata.get_mut(place) {
             *slot = value;
         }
     }
-    series
+    caller
+}
+
+/// The labels of a [`Caller`], where they lie in a record.
+struct Asked<'r> {
+    model: Cow<'r, str>,
+    username: Cow<'r, str>,
+    metadata: Option<&'r Metadata>,
+    keys: &'r [Box<str>],
+}
+
+impl<'r> Asked<'r> {
+    fn of(record: &'r Record, keys: &'r [Box<str>]) -> Self {
+        let username = record.principal.as_ref().map_or("", |principal| &principal.name);
+        Self {
+            model: label(model_of(record), LABEL_BYTES_MAX),
+            username: label(username, LABEL_BYTES_MAX),
+            metadata: record.metadata.as_deref(),
+            keys,
+        }
+    }
+
+    fn values(&self) -> impl Iterator<Item = Cow<'r, str>> + use<'r> {
+        let metadata = self.metadata;
+        self.keys.iter().enumerate().map(move |(at, key)| metadata_value(metadata, at, key))
+    }
+
+    fn hash_into(&self, hasher: &mut impl Hasher) {
+        Caller::hash_values(hasher, &self.model, &self.username, self.values());
+    }
+
+    fn is(&self, known: &Caller) -> bool {
+        *known.model == *self.model
+            && *known.username == *self.username
+            && self.values().enumerate().all(|(at, value)| known.metadata_at(at) == value)
+    }
+
+    fn own(&self) -> Caller {
+        Caller {
+            model: (&*self.model).into(),
+            username: (&*self.username).into(),
+            metadata: self.values().map(|value| value.into()).collect(),
+        }
+    }
 }
 
 /// The `model_name` label: the target that served or failed last. A name that resolved to nothing is not a label:

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::telemetry::totals::{Client, Gateway, Histogram, Http, Server};
+use crate::telemetry::totals::{ByRule, ByTarget, Client, Gateway, Histogram, Http, Routed, Server};
 
 use super::view::{MetricsView, ShardView};
 
@@ -11,6 +11,7 @@ mod client;
 mod gateway;
 mod health;
 mod process;
+mod routing;
 mod server;
 mod shard;
 
@@ -42,6 +43,10 @@ pub enum Read {
     Client(fn(&Client, &mut Emit<'_>)),
     Server(fn(&Server, &mut Emit<'_>)),
     Http(fn(&Http, &mut Emit<'_>)),
+    Balanced(fn(&Routed, &mut Emit<'_>)),
+    Fallback(fn(&Routed, &mut Emit<'_>)),
+    Rule(fn(&ByRule, &mut Emit<'_>)),
+    Target(fn(&ByTarget, &mut Emit<'_>)),
     Shard(fn(&ShardView, &mut Emit<'_>)),
     /// No series of its own: the whole process.
     View(fn(&MetricsView<'_>, &mut Emit<'_>)),
@@ -76,7 +81,15 @@ pub const fn number(key: &str, value: u64) -> Label<'_> {
 
 /// All families, in the order shown.
 pub fn all() -> impl Iterator<Item = &'static Family> {
-    [gateway::FAMILIES, client::FAMILIES, server::FAMILIES, shard::FAMILIES, health::FAMILIES, process::FAMILIES]
+    [
+        gateway::FAMILIES,
+        routing::FAMILIES,
+        client::FAMILIES,
+        server::FAMILIES,
+        shard::FAMILIES,
+        health::FAMILIES,
+        process::FAMILIES,
+    ]
         .into_iter()
         .flatten()
 }
@@ -142,6 +155,30 @@ pub fn walk(view: &MetricsView<'_>, sink: &mut impl Sink) {
             Read::Http(read) => {
                 for (series, over) in totals.http.iter() {
                     read(series, &mut |extra, value| show(&[], extra, over, value));
+                }
+            }
+            Read::Balanced(read) => {
+                for (series, over) in totals.balanced.iter() {
+                    let labels = routing::balanced_labels(series, &metadata_keys, over);
+                    read(series, &mut |extra, value| show(&labels, extra, over, value));
+                }
+            }
+            Read::Fallback(read) => {
+                for (series, over) in totals.fallbacks.iter() {
+                    let labels = routing::fallback_labels(series, &metadata_keys, over);
+                    read(series, &mut |extra, value| show(&labels, extra, over, value));
+                }
+            }
+            Read::Rule(read) => {
+                for (series, over) in totals.rules.iter() {
+                    let labels = routing::rule_labels(series);
+                    read(series, &mut |extra, value| show(&labels, extra, over, value));
+                }
+            }
+            Read::Target(read) => {
+                for (series, over) in totals.targets.iter() {
+                    let labels = routing::target_labels(series);
+                    read(series, &mut |extra, value| show(&labels, extra, over, value));
                 }
             }
             Read::Shard(read) => {

@@ -13,8 +13,8 @@ fn a_served_stream_is_counted_once_everywhere() {
     let mut totals = Totals::new(&["customer_id".into()]);
     totals.observe(&fixture::stream());
     let gateway = only(&totals.gateway);
-    assert_eq!((&*gateway.model, &*gateway.username), ("openai-main/gpt-4o-mini", "support-bot"));
-    assert_eq!(gateway.metadata_at(0), "acme");
+    assert_eq!((&*gateway.caller.model, &*gateway.caller.username), ("openai-main/gpt-4o-mini", "support-bot"));
+    assert_eq!(gateway.caller.metadata_at(0), "acme");
     assert_eq!((gateway.requests, gateway.input_tokens, gateway.output_tokens), (1, 120, 41));
     assert_eq!((gateway.cost_pico_usd, gateway.priced), (42_600_000, 1));
     assert_eq!((gateway.processing.sum(), gateway.first_token.sum(), gateway.inter_token.sum()), (901.0, 250.0, 20.0));
@@ -35,7 +35,7 @@ fn a_refusal_is_a_request_but_no_failure_of_a_model() {
     let mut totals = Totals::default();
     totals.observe(&fixture::refused());
     let gateway = only(&totals.gateway);
-    assert_eq!((&*gateway.model, gateway.requests), ("", 1));
+    assert_eq!((&*gateway.caller.model, gateway.requests), ("", 1));
     assert_eq!(gateway.failures.iter().count(), 0);
     let errors: Vec<_> = only(&totals.server).by_error.iter().map(|(error, _)| error).collect();
     assert_eq!(errors, [Some("invalid_api_key")]);
@@ -58,7 +58,7 @@ fn names_of_models_that_resolve_to_nothing_make_no_series() {
         totals.observe(&Record { model_requested: name.into(), ..fixture::refused() });
     }
     assert_eq!(totals.server.iter().count(), 1);
-    assert_eq!(totals.gateway.iter().map(|(series, _)| &*series.model).collect::<Vec<_>>(), ["", ""]);
+    assert_eq!(totals.gateway.iter().map(|(series, _)| &*series.caller.model).collect::<Vec<_>>(), ["", ""]);
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn what_is_over_budget_folds_and_sums_stay_right() {
     for (totals, times) in [(&totals, 1), (&merged, 2)] {
         assert_eq!(totals.gateway.iter().count(), SERIES_PER_FAMILY_MAX + 1);
         let (last, over_budget) = totals.gateway.iter().last().unwrap();
-        assert!(over_budget && *last.model == *OTHER);
+        assert!(over_budget && *last.caller.model == *OTHER);
         assert_eq!(last.requests, times * extra as u64);
         let requests: u64 = totals.gateway.iter().map(|(series, _)| series.requests).sum();
         assert_eq!(requests, times * (SERIES_PER_FAMILY_MAX + extra) as u64);
@@ -120,11 +120,11 @@ fn two_label_sets_with_one_hash_stay_apart() {
     let (mut store, mut budget) = (Store::<Gateway>::default(), Budget::default());
     for _ in 0..2 {
         for model in ["a", "b", "c"] {
-            let make = || Gateway::new(model, "", Vec::new());
-            store.slot(u64::MAX, &mut budget, |known| *known.model == *model, make).requests += 1;
+            let make = || Gateway::new(Caller { model: model.into(), username: "".into(), metadata: Vec::new() });
+            store.slot(u64::MAX, &mut budget, |known| *known.caller.model == *model, make).requests += 1;
         }
     }
-    let all: Vec<_> = store.iter().map(|(series, _)| (&*series.model, series.requests)).collect();
+    let all: Vec<_> = store.iter().map(|(series, _)| (&*series.caller.model, series.requests)).collect();
     assert_eq!(all, [("a", 2), ("b", 2), ("c", 2)]);
 }
 
@@ -136,9 +136,9 @@ fn metadata_values_are_cut_and_cleaned() {
         let metadata = fixture::metadata(&[("customer_id", value), ("free", "form")]);
         totals.observe(&Record { metadata, ..fixture::stream() });
     }
-    let values: Vec<_> = totals.gateway.iter().map(|(series, _)| series.metadata_at(1)).collect();
+    let values: Vec<_> = totals.gateway.iter().map(|(series, _)| series.caller.metadata_at(1)).collect();
     assert_eq!(values, ["tabhere", &"x".repeat(63)]);
-    assert!(totals.gateway.iter().all(|(series, _)| series.metadata_at(0).is_empty()));
+    assert!(totals.gateway.iter().all(|(series, _)| series.caller.metadata_at(0).is_empty()));
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn labels_survive_a_swap_and_meet_by_name_in_a_merge() {
     let found: Vec<_> = merged
         .gateway
         .iter()
-        .map(|(series, _)| (series.metadata_at(0), series.metadata_at(1), series.requests))
+        .map(|(series, _)| (series.caller.metadata_at(0), series.caller.metadata_at(1), series.requests))
         .collect();
     assert_eq!(found, [("acme", "", 2), ("acme", "prod", 1)]);
 }

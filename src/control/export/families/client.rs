@@ -4,7 +4,7 @@ use crate::telemetry::ErrorClass;
 use crate::telemetry::totals::{Client, Histogram};
 
 use super::Kind::{Counter, Histogram as Histo};
-use super::Value::Int;
+use super::Value::{Float, Int};
 use super::{Emit, Family, Label, Read, histogram, number, text};
 
 pub fn labels(series: &Client) -> [Label<'_>; 6] {
@@ -156,5 +156,16 @@ pub static FAMILIES: &[Family] = &[
         Counter,
         "Attempts with usage for which no price is known: their cost is missing from every sum.",
         Read::Client(|series, emit| counted(series.price_unknown, emit)),
+    ),
+    family(
+        "sluice.attempt.cost_usd",
+        "USD",
+        Counter,
+        "Cost in USD of the attempts whose price is known.",
+        Read::Client(|series, emit| {
+            if series.priced > 0 {
+                emit(&[], Float(series.cost_pico_usd as f64 / 1e12));
+            }
+        }),
     ),
 ];

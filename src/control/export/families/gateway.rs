@@ -1,23 +1,28 @@
 //! The `llm_gateway_*` families under the exact names dashboards already query, whatever the naming rules say.
 
-use crate::telemetry::totals::{Gateway, OTHER};
+use crate::telemetry::totals::{Caller, Gateway, OTHER};
 
 use super::Kind::{Counter, Histogram};
 use super::Value::{Float, Int};
 use super::{Family, Label, Read, histogram, text};
 
-const PICO: f64 = 1e-12;
+const PICO_PER_USD: f64 = 1e12;
 
 /// There is one tenant until there are more.
 const TENANT: &str = "default";
 
 pub fn labels<'a>(series: &'a Gateway, metadata_keys: &'a [String], over_budget: bool) -> Vec<Label<'a>> {
-    let mut labels = Vec::with_capacity(3 + metadata_keys.len());
-    labels.push(text("model_name", &series.model));
+    caller_labels(&series.caller, metadata_keys, over_budget)
+}
+
+/// What every family of a model request begins with; room for four more.
+pub fn caller_labels<'a>(caller: &'a Caller, metadata_keys: &'a [String], over_budget: bool) -> Vec<Label<'a>> {
+    let mut labels = Vec::with_capacity(7 + metadata_keys.len());
+    labels.push(text("model_name", &caller.model));
     labels.push(text("tenant_name", TENANT));
-    labels.push(text("username", &series.username));
+    labels.push(text("username", &caller.username));
     for (at, key) in metadata_keys.iter().enumerate() {
-        labels.push(text(key, if over_budget { OTHER } else { series.metadata_at(at) }));
+        labels.push(text(key, if over_budget { OTHER } else { caller.metadata_at(at) }));
     }
     labels
 }
@@ -45,10 +50,10 @@ pub static FAMILIES: &[Family] = &[
         "llm_gateway_request_cost",
         "USD",
         Counter,
-        "Cost in USD of the requests whose price is known.",
+        "Cost in USD of the requests whose price is known, all their attempts together.",
         Read::Gateway(|series, emit| {
             if series.priced > 0 {
-                emit(&[], Float(series.cost_pico_usd as f64 * PICO));
+                emit(&[], Float(series.cost_pico_usd as f64 / PICO_PER_USD));
             }
         }),
     ),

@@ -50,6 +50,10 @@ fn overflow(view: &MetricsView<'_>, emit: &mut Emit<'_>) {
         ("gen_ai_client", totals.client.folded),
         ("gen_ai_server", totals.server.folded),
         ("http_server", totals.http.folded),
+        ("load_balanced", totals.balanced.folded),
+        ("fallback", totals.fallbacks.folded),
+        ("routing_rule", totals.rules.folded),
+        ("routing_target", totals.targets.folded),
     ];
     for (family, count) in folded {
         emit(&[text("family", family)], Int(count));

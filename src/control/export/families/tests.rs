@@ -23,4 +23,8 @@ fn each_kind_of_series_carries_as_many_families_as_it_says() {
     assert_eq!(count(|read| matches!(read, Read::Client(_))), Client::FAMILIES);
     assert_eq!(count(|read| matches!(read, Read::Server(_))), Server::FAMILIES);
     assert_eq!(count(|read| matches!(read, Read::Http(_))), Http::FAMILIES);
+    assert_eq!(count(|read| matches!(read, Read::Balanced(_))), Routed::FAMILIES);
+    assert_eq!(count(|read| matches!(read, Read::Fallback(_))), Routed::FAMILIES);
+    assert_eq!(count(|read| matches!(read, Read::Rule(_))), ByRule::FAMILIES);
+    assert_eq!(count(|read| matches!(read, Read::Target(_))), ByTarget::FAMILIES);
 }

@@ -19,7 +19,16 @@ fn page(totals: &Totals, format: Format) -> String {
 fn some_of_everything() -> Totals {
     let odd =
         Record { model_requested: "a\"b\\c\nd".into(), principal: Some(fixture::principal()), ..fixture::refused() };
-    totals(&[fixture::stream(), fixture::refused(), fixture::failed_attempts(), fixture::cancelled(), odd])
+    totals(&[
+        fixture::stream(),
+        fixture::refused(),
+        fixture::failed_attempts(),
+        fixture::cancelled(),
+        odd,
+        fixture::fallback(),
+        fixture::hedged(),
+        fixture::rescued(),
+    ])
 }
 
 /// A sample: name, labels as written, value.
@@ -108,6 +117,9 @@ fn the_contract_names_are_exact_in_both_formats() {
     }
     assert_eq!(text["llm_gateway_requests_total"].0, "counter");
     assert_eq!(open["llm_gateway_requests"].0, "counter");
+    for name in ["llm_gateway_load_balanced_requests", "llm_gateway_fallback_requests"] {
+        assert_eq!((&*text[&format!("{name}_total")].0, &*open[name].0), ("counter", "counter"), "{name}");
+    }
 }
 
 #[test]
@@ -125,6 +137,14 @@ fn names_of_the_conventions_follow_their_rule() {
         "http_server_request_duration_seconds",
         "sluice_requests_total",
         "sluice_attempts_total",
+        "sluice_attempt_cost_usd_total",
+        "sluice_attempt_retries_total",
+        "sluice_failed_attempt_cost_usd_total",
+        "sluice_hedges_total",
+        "sluice_hedge_cost_usd_total",
+        "sluice_stream_rescues_total",
+        "sluice_rescued_requests_total",
+        "sluice_failover_added_seconds",
         "sluice_overhead_duration_seconds",
         "sluice_inter_token_gap_seconds",
         "sluice_runtime_info",
@@ -149,6 +169,17 @@ fn samples_carry_their_labels() {
         "sluice_requests_total{face=\"chat_completions\",method=\"POST\",route=\"/v1/chat/completions\",status=\"200\",outcome=\"cancelled\"} 1",
         "sluice_attempts_total{reason=\"reuse_race\",error=\"overloaded\"} 1",
         "sluice_usage_source_total{source=\"counted\"} 1",
+        "llm_gateway_load_balanced_requests_total{model_name=\"claude/claude-sonnet-5\",tenant_name=\"default\",username=\"support-bot\",llm_gateway_metadata_customer_id=\"acme\",ruleId=\"chat\",target_model=\"openai-main/gpt-4o-mini\"} 1",
+        "llm_gateway_fallback_requests_total{model_name=\"claude/claude-sonnet-5\",tenant_name=\"default\",username=\"support-bot\",llm_gateway_metadata_customer_id=\"acme\",ruleId=\"last-resort\",from_model=\"openai-main/gpt-4o-mini\",to_model=\"claude/claude-sonnet-5\",reason=\"overloaded\"} 1",
+        "sluice_attempt_retries_total{target_model=\"openai-main/gpt-4o-mini\",reason=\"rate_limited\"} 1",
+        "sluice_failed_attempt_cost_usd_total{target_model=\"openai-main/gpt-4o-mini\"} 0.0001",
+        "sluice_hedges_total{ruleId=\"split\",result=\"won\"} 1",
+        "sluice_hedge_cost_usd_total{ruleId=\"split\"} 5e-5",
+        "sluice_stream_rescues_total{ruleId=\"fast\",how=\"continue\",result=\"failed\"} 1",
+        "sluice_stream_rescues_total{ruleId=\"fast\",how=\"restart\",result=\"served\"} 1",
+        "sluice_rescued_requests_total{ruleId=\"last-resort\",how=\"fallback\"} 1",
+        "sluice_failover_added_seconds_sum{ruleId=\"last-resort\",how=\"fallback\"} 0.15",
+        "sluice_failover_added_seconds_bucket{ruleId=\"fast\",how=\"stream\",le=\"0.025\"} 1",
         "sluice_runtime_info{shard=\"1\",driver=\"epoll\"} 1",
         "sluice_records_dropped_total{shard=\"0\"} 1",
         "process_cpu_seconds_total 1.5",
@@ -225,7 +256,10 @@ fn any_record() -> impl Strategy<Value = Record> {
         Just(fixture::stream()),
         Just(fixture::refused()),
         Just(fixture::failed_attempts()),
-        Just(fixture::cancelled())
+        Just(fixture::cancelled()),
+        Just(fixture::fallback()),
+        Just(fixture::hedged()),
+        Just(fixture::rescued())
     ];
     let outcome = prop_oneof![Just(None), Just(Some(Outcome::Crashed)), Just(Some(Outcome::Truncated))];
     (base, outcome, 0..4u8, 1..2_000_000_000u64, prop::option::of(0..90_000_000u64)).prop_map(

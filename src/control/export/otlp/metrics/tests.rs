@@ -168,3 +168,18 @@ fn what_is_over_budget_has_the_overflow_attribute_alone() {
     assert_eq!(requests.len(), SERIES_PER_FAMILY_MAX + 1);
     assert_eq!(requests["otel.metric.overflow=true"].number, 3.0);
 }
+
+#[test]
+fn routing_is_pushed_under_the_names_it_is_scraped_by() {
+    let totals = totals(&[fixture::fallback(), fixture::hedged(), fixture::rescued()]);
+    let metrics = export(&mut Encoder::new(false, START), &totals, 2_000);
+    let moved = points(named(&metrics, "llm_gateway_fallback_requests_total"));
+    let labels = "model_name=claude/claude-sonnet-5 tenant_name=default username=support-bot \
+                  llm_gateway_metadata_customer_id=acme ruleId=last-resort from_model=openai-main/gpt-4o-mini \
+                  to_model=claude/claude-sonnet-5 reason=overloaded";
+    assert_eq!(moved[labels].number, 1.0, "{moved:?}");
+    let balanced = points(named(&metrics, "llm_gateway_load_balanced_requests_total"));
+    assert_eq!(balanced.values().map(|point| point.number).sum::<f64>(), 3.0);
+    assert_eq!(points(named(&metrics, "sluice.hedge.cost_usd"))["ruleId=split"].number, 5e-5);
+    assert_eq!(points(named(&metrics, "sluice.failover.added"))["ruleId=fast how=stream"].number, 0.021);
+}
