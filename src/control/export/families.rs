@@ -90,8 +90,8 @@ pub fn all() -> impl Iterator<Item = &'static Family> {
         health::FAMILIES,
         process::FAMILIES,
     ]
-        .into_iter()
-        .flatten()
+    .into_iter()
+    .flatten()
 }
 
 impl Family {
