@@ -9,7 +9,8 @@ use super::credential::Credential;
 use super::endpoint::{self, Endpoint};
 use super::error::one_of;
 use super::kinds::Kind;
-use super::read::{NAME, Reader, is_name};
+use super::paths::Paths;
+use super::read::{Fields, NAME, Reader, is_name};
 use super::snapshot::{Account, Api, OnUnsupported};
 use super::tree::Node;
 use crate::meter::Pricing;
@@ -62,11 +63,7 @@ pub(super) fn read(
     let name = reader.parsed(fields, "name", NAME, |text| is_name(text).then(|| text.to_owned()));
     let endpoint = endpoint::read(reader, fields, kind, clients);
     let auth = auth::read(reader, fields, kind);
-    let mut owned = OWNED_HEADERS.to_vec();
-    owned.extend(endpoint.as_ref().map(|endpoint| endpoint.paths.key_field(kind.api)));
-    if kind.api == Api::Bedrock {
-        owned.extend(OWNED_BY_AWS);
-    }
+    let owned = owned_headers(kind.api, endpoint.as_ref().map(|endpoint| &endpoint.paths));
     let mut headers = reader.headers(fields, "headers", &owned).unwrap_or_default();
     let ask_usage = reader.flag(fields, "ask_usage").unwrap_or(kind.ask_usage);
     let speaks_responses = reader.flag(fields, "responses_api").unwrap_or(kind.speaks_responses);
@@ -110,6 +107,16 @@ pub(super) fn read(
     Some(account)
 }
 
+/// The fields of a request to such an account that are made here, and that nobody else may set or take away.
+pub(super) fn owned_headers(api: Api, paths: Option<&Paths>) -> Vec<&'static str> {
+    let mut owned = OWNED_HEADERS.to_vec();
+    owned.extend(paths.map(|paths| paths.key_field(api)));
+    if api == Api::Bedrock {
+        owned.extend(OWNED_BY_AWS);
+    }
+    owned
+}
+
 fn keys(kind: &Kind) -> Vec<&'static str> {
     let more: &[&str] = match kind.api {
         Api::OpenAi => &["ask_usage", "responses_api"],
@@ -129,11 +136,9 @@ fn integration(reader: &mut Reader<'_>, node: &Node, kind: &Kind, account: &mut 
     reader.parsed(fields, "type", &format!("{expected}, as the account's own type is"), |text| {
         known.iter().any(|one| one == text).then_some(())
     });
-    let what = "a model name: visible characters without spaces, at most 256";
-    let name = reader.parsed(fields, "name", what, |text| is_model(text).then(|| text.to_owned()));
-    let model_id = reader.parsed(fields, "model_id", what, |text| is_model(text).then(|| text.to_owned()));
-    let is_type = |text: &str| MODEL_TYPE.split('`').skip(1).step_by(2).any(|known| known == text);
-    let types = reader.names(fields, "model_types", MODEL_TYPE, is_type);
+    let name = reader.parsed(fields, "name", MODEL, |text| is_model(text).then(|| text.to_owned()));
+    let model_id = reader.parsed(fields, "model_id", MODEL, |text| is_model(text).then(|| text.to_owned()));
+    let types = model_types(reader, fields);
     let cost = cost::read(reader, fields);
     let Some(name) = name else { return };
     if account.models.contains_key(&name) {
@@ -157,6 +162,14 @@ fn integration(reader: &mut Reader<'_>, node: &Node, kind: &Kind, account: &mut 
     account.models.insert(name, Arc::new(target));
 }
 
-fn is_model(text: &str) -> bool {
+/// What an integration says its model does.
+pub(super) fn model_types(reader: &mut Reader<'_>, integration: Fields<'_>) -> Vec<String> {
+    let is_type = |text: &str| MODEL_TYPE.split('`').skip(1).step_by(2).any(|known| known == text);
+    reader.names(integration, "model_types", MODEL_TYPE, is_type)
+}
+
+pub(super) const MODEL: &str = "a model name: visible characters without spaces, at most 256";
+
+pub(super) fn is_model(text: &str) -> bool {
     (1..=256).contains(&text.chars().count()) && !text.chars().any(|c| c.is_whitespace() || c.is_control())
 }

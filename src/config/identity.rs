@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::account::is_model;
 use super::error::did_you_mean;
 use super::read::{Fields, NAME, Reader, is_name};
+use super::routing::VirtualNames;
 use super::snapshot::{Account, VirtualAccount};
 use super::tree::Node;
 use crate::telemetry::Principal;
@@ -16,12 +18,19 @@ const METADATA_CHARS_MAX: usize = 128;
 
 pub(super) type Tokens = HashMap<[u8; 32], (usize, usize)>;
 
-/// `index`: where the account will stand in `virtual_accounts`. `accounts`: `None` when they are not all known.
+/// What permissions may name.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'a> {
+    pub accounts: &'a [Account],
+    pub names: &'a VirtualNames,
+}
+
+/// `index`: where the account will stand in `virtual_accounts`. `known`: `None` when not all is.
 pub(super) fn read(
     reader: &mut Reader<'_>,
     node: &Node,
     index: usize,
-    accounts: Option<&[Account]>,
+    known: Option<Known<'_>>,
     tokens: &mut Tokens,
 ) -> Option<VirtualAccount> {
     let what = "a virtual account";
@@ -29,7 +38,7 @@ pub(super) fn read(
     reader.need(fields, what, &["name"]);
     let name = reader.parsed(fields, "name", NAME, |text| is_name(text).then(|| text.to_owned()));
     let teams = reader.names(fields, "teams", &format!("a team's name: {NAME}"), is_name);
-    let metadata = metadata(reader, fields);
+    let metadata = metadata(reader, fields, "metadata");
     let mut ids: Vec<String> = Vec::new();
     for item in reader.list(fields, "tokens") {
         if let Some((id, hash)) = token(reader, item) {
@@ -44,7 +53,7 @@ pub(super) fn read(
     }
     let mut permissions = Vec::new();
     for item in reader.list(fields, "permissions") {
-        permissions.extend(permission(reader, item, accounts));
+        permissions.extend(permission(reader, item, known));
     }
     let name = name?;
     let principal = |key_id: &str| {
@@ -59,15 +68,16 @@ pub(super) fn read(
     Some(VirtualAccount { principal: principal(""), keys, metadata, permissions })
 }
 
-fn metadata(reader: &mut Reader<'_>, fields: Fields<'_>) -> Vec<(String, String)> {
-    let Some(node) = fields.get("metadata") else { return Vec::new() };
-    let Some(map) = reader.open_fields(node, "metadata") else { return Vec::new() };
+/// Pairs of metadata under `key`; none when absent.
+pub(super) fn metadata(reader: &mut Reader<'_>, fields: Fields<'_>, key: &str) -> Vec<(String, String)> {
+    let Some(node) = fields.get(key) else { return Vec::new() };
+    let Some(map) = reader.open_fields(node, key) else { return Vec::new() };
     let mut pairs = Vec::new();
     for entry in map.entries() {
         let what = "a string of at most 128 characters";
-        let Some(value) = reader.scalar(&entry.value, "metadata", what) else { continue };
+        let Some(value) = reader.scalar(&entry.value, key, what) else { continue };
         if value.chars().count() > METADATA_CHARS_MAX {
-            reader.fault(entry.line, format!("`metadata`: expected {what}"));
+            reader.fault(entry.line, format!("`{key}`: expected {what}"));
         }
         pairs.push((entry.key.clone(), value.to_owned()));
     }
@@ -101,18 +111,22 @@ fn hex_hash(text: &str) -> Option<[u8; 32]> {
     Some(hash)
 }
 
-/// `account/model`, `account/*` or `*`, of an account and model that exist.
-fn permission(reader: &mut Reader<'_>, node: &Node, accounts: Option<&[Account]>) -> Option<String> {
+/// `account/model`, `account/*` or `*`, of an account and model that exist; or the name of a virtual model, or `group/*`.
+fn permission(reader: &mut Reader<'_>, node: &Node, known: Option<Known<'_>>) -> Option<String> {
     let fields = reader.fields(node, "a permission", &["resource_fqn"])?;
     reader.need(fields, "a permission", &["resource_fqn"]);
-    let what = "`ACCOUNT/MODEL`, `ACCOUNT/*` or `*`";
-    let sound = |text: &str| match text.split_once('/') {
-        Some((account, model)) => is_name(account) && !model.is_empty(),
-        None => text == "*",
-    };
+    let what = "`ACCOUNT/MODEL`, `ACCOUNT/*`, `*` or the name of a virtual model";
+    let sound = |text: &str| is_model(text) && text.split_once('/').is_none_or(|(_, model)| !model.is_empty());
     let fqn = reader.parsed(fields, "resource_fqn", what, |text| sound(text).then(|| text.to_owned()))?;
-    let (Some(accounts), Some((name, model))) = (accounts, fqn.split_once('/')) else { return Some(fqn) };
+    let Some(Known { accounts, names }) = known.filter(|known| fqn != "*" && !known.names.covers(&fqn)) else {
+        return Some(fqn);
+    };
     let line = fields.line_of("resource_fqn");
+    let Some((name, model)) = fqn.split_once('/') else {
+        let hint = did_you_mean(&fqn, names.all());
+        reader.fault(line, format!("`resource_fqn`: expected {what}{hint}"));
+        return Some(fqn);
+    };
     match accounts.iter().find(|account| account.name == name) {
         None => {
             let hint = did_you_mean(name, accounts.iter().map(|account| account.name.as_str()));

@@ -38,10 +38,12 @@ pub use snapshot::*;
 
 use crate::tls::config::ClientConfigs;
 use error::{did_you_mean, one_of};
+use identity::Known;
 use kinds::{ACCOUNT, KINDS, Kind};
 use read::{Reader, shown};
+use routing::{Documents, VirtualNames};
 use source::{Source, Sources};
-use tree::{Node, Value};
+use tree::Node;
 
 /// Loads files and folders (`*.yaml`, `*.yml`, by name). The errors are in the order of the files and their lines.
 pub fn load(paths: &[PathBuf], env: &Env) -> Result<Snapshot, Vec<ConfigError>> {
@@ -76,11 +78,24 @@ struct Typed<'n> {
     kind: DocumentType,
 }
 
+#[derive(Clone, Copy)]
 enum DocumentType {
     Sluice,
     Account(&'static Kind),
     VirtualAccount,
+    LoadBalancing,
+    Fallback,
+    VirtualModels,
 }
+
+/// The types of documents that are no provider accounts.
+const TYPES: [(&str, DocumentType); 5] = [
+    ("sluice", DocumentType::Sluice),
+    ("virtual-account", DocumentType::VirtualAccount),
+    ("gateway-load-balancing-config", DocumentType::LoadBalancing),
+    ("gateway-fallback-config", DocumentType::Fallback),
+    ("provider-account/virtual-model", DocumentType::VirtualModels),
+];
 
 fn build(
     sources: &[Source],
@@ -105,7 +120,9 @@ fn build(
     let (process, limits) = read_process(&mut reader, sources, &documents);
     let accounts = read_accounts(&mut reader, sources, &documents);
     whole &= accounts.len() == documents.iter().filter(|one| matches!(one.kind, DocumentType::Account(_))).count();
-    let known = whole.then_some(accounts.as_slice());
+    let names = virtual_names(&documents);
+    let routing = read_routing(&mut reader, sources, &documents, Documents::new(&accounts, whole, &names));
+    let known = whole.then_some(Known { accounts: &accounts, names: &names });
     let (virtual_accounts, tokens) = read_virtual_accounts(&mut reader, sources, &documents, known);
     reader.errors.sort_by_key(|(source, error)| (*source, error.line));
     errors.extend(reader.errors.into_iter().map(|(_, error)| error));
@@ -113,7 +130,6 @@ fn build(
         return Err(errors);
     }
     watched.append(&mut reader.files);
-    let routing = Routing::default();
     Ok(Snapshot { epoch: 1, process, limits, accounts, virtual_accounts, tokens, routing, watched })
 }
 
@@ -141,16 +157,14 @@ fn document_type(reader: &mut Reader<'_>, node: &Node) -> Option<DocumentType> {
         return None;
     };
     let text = reader.scalar(type_node, "type", "a document type")?;
-    match text {
-        "sluice" => return Some(DocumentType::Sluice),
-        "virtual-account" => return Some(DocumentType::VirtualAccount),
-        _ => {}
+    if let Some((_, kind)) = TYPES.iter().find(|(name, _)| *name == text) {
+        return Some(*kind);
     }
     if let Some(kind) = text.strip_prefix(ACCOUNT).and_then(kinds::kind) {
         return Some(DocumentType::Account(kind));
     }
     let accounts: Vec<String> = KINDS.iter().map(|kind| format!("{ACCOUNT}{}", kind.suffix)).collect();
-    let served = || ["sluice", "virtual-account"].into_iter().chain(accounts.iter().map(String::as_str));
+    let served = || TYPES.iter().map(|(name, _)| *name).chain(accounts.iter().map(String::as_str));
     let hint = did_you_mean(text, served());
     let (text, list) = (shown(text), one_of(served()));
     reader.fault(type_node.line, format!("type `{text}` is not served by this version; expected {list}{hint}"));
@@ -188,17 +202,48 @@ fn read_accounts(reader: &mut Reader<'_>, sources: &[Source], documents: &[Typed
     accounts
 }
 
+fn virtual_names(documents: &[Typed<'_>]) -> VirtualNames {
+    let mut names = VirtualNames::default();
+    for document in documents {
+        match document.kind {
+            DocumentType::VirtualModels => names.add_group(document.node),
+            DocumentType::LoadBalancing => names.add_rules(document.node),
+            _ => {}
+        }
+    }
+    names
+}
+
+fn read_routing(
+    reader: &mut Reader<'_>,
+    sources: &[Source],
+    documents: &[Typed<'_>],
+    mut routing: Documents<'_>,
+) -> Routing {
+    for document in documents {
+        let read = match document.kind {
+            DocumentType::LoadBalancing => Documents::load_balancing,
+            DocumentType::Fallback => Documents::fallback,
+            DocumentType::VirtualModels => Documents::virtual_models,
+            _ => continue,
+        };
+        enter(reader, sources, document.source);
+        read(&mut routing, reader, document.node);
+    }
+    routing.finish()
+}
+
 fn read_virtual_accounts(
     reader: &mut Reader<'_>,
     sources: &[Source],
     documents: &[Typed<'_>],
-    accounts: Option<&[Account]>,
+    known: Option<Known<'_>>,
 ) -> (Vec<VirtualAccount>, identity::Tokens) {
     let mut all: Vec<VirtualAccount> = Vec::new();
     let mut tokens = identity::Tokens::new();
     for document in documents.iter().filter(|one| matches!(one.kind, DocumentType::VirtualAccount)) {
         enter(reader, sources, document.source);
-        let read = identity::read(reader, document.node, all.len(), accounts, &mut tokens);
+        let read = identity::read(reader, document.node, all.len(), known, &mut tokens);
         let Some(account) = read else { continue };
         let name = &account.principal.name;
         if all.iter().any(|known| known.principal.name == *name) {
@@ -211,10 +256,7 @@ fn read_virtual_accounts(
 }
 
 fn name_line(node: &Node) -> usize {
-    match &node.value {
-        Value::Map(entries) => entries.iter().find(|entry| entry.key == "name").map_or(node.line, |entry| entry.line),
-        _ => node.line,
-    }
+    node.get("name").map_or(node.line, |name| name.line)
 }
 
 #[cfg(test)]

@@ -79,9 +79,22 @@ impl<'e> Reader<'e> {
 
     /// A mapping with no other keys than `allowed`. `what` names it in messages.
     pub fn fields<'n>(&mut self, node: &'n Node, what: &str, allowed: &[&str]) -> Option<Fields<'n>> {
+        self.fields_but(node, what, allowed, &[])
+    }
+
+    /// The same, where some keys are known but have no place in this mapping: `misplaced` says of each why.
+    pub fn fields_but<'n>(
+        &mut self,
+        node: &'n Node,
+        what: &str,
+        allowed: &[&str],
+        misplaced: &[(&str, &str)],
+    ) -> Option<Fields<'n>> {
         let fields = self.open_fields(node, what)?;
         for entry in fields.entries {
-            if !allowed.contains(&entry.key.as_str()) {
+            if let Some((key, why)) = misplaced.iter().find(|(key, _)| *key == entry.key) {
+                self.fault(entry.line, format!("`{key}` has no place in {what}: {why}"));
+            } else if !allowed.contains(&entry.key.as_str()) {
                 let hint = did_you_mean(&entry.key, allowed.iter().copied());
                 let (key, list) = (shown(&entry.key), one_of(allowed.iter().copied()));
                 self.fault(entry.line, format!("unknown key `{key}` in {what}; expected {list}{hint}"));

@@ -171,6 +171,30 @@ impl Node {
         matches!(&self.value, Value::Scalar { text, plain: true } if matches!(text.as_str(), "" | "~" | "null"))
     }
 
+    /// The value under a key of a mapping.
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        match &self.value {
+            Value::Map(entries) => entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value),
+            _ => None,
+        }
+    }
+
+    /// The single value under a key of a mapping.
+    pub fn text_of(&self, key: &str) -> Option<&str> {
+        match self.get(key)? {
+            Node { value: Value::Scalar { text, .. }, .. } => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The items, if it is a list.
+    pub fn items(&self) -> Option<&[Node]> {
+        match &self.value {
+            Value::List(items) => Some(items),
+            _ => None,
+        }
+    }
+
     /// What it is, for "expected a list, found ..."; never the value itself, which may be a secret out of its place.
     pub fn kind(&self) -> &'static str {
         match &self.value {

@@ -4,9 +4,22 @@
 //! Candidates and fallbacks name targets by their index in [`Routing::targets`], so that a shard keeps what it knows of a
 //! target (health, latency, use) in a plain list beside it.
 
+mod candidate;
+mod change;
+mod codes;
+mod matching;
+mod model_config;
+mod names;
+mod places;
+mod read;
+mod rule;
+
 use std::sync::Arc;
 
 use serde_json::Value;
+
+pub(super) use names::VirtualNames;
+pub(super) use read::Documents;
 
 use super::secret::Secret;
 use super::snapshot::Account;
@@ -230,6 +243,17 @@ pub enum OnStreamFailure {
     Continue,
     /// Another target answers anew; the client gets what follows once all it has was said again, byte for byte.
     Restart,
+}
+
+impl OnStreamFailure {
+    /// As the documents spell it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            OnStreamFailure::Error => "error",
+            OnStreamFailure::Continue => "continue",
+            OnStreamFailure::Restart => "restart",
+        }
+    }
 }
 
 /// A second target is asked when the first is late with its first token.

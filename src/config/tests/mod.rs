@@ -5,6 +5,8 @@ mod cost;
 mod files;
 mod providers;
 mod refused;
+mod routing;
+mod routing_faults;
 mod telemetry;
 
 use std::path::PathBuf;

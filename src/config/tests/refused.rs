@@ -126,7 +126,7 @@ fn faults_say_where_what_and_what_was_expected() {
         ),
         (
             virtual_account("permissions: [{resource_fqn: m}]"),
-            "test.yaml:6: `resource_fqn`: expected `ACCOUNT/MODEL`, `ACCOUNT/*` or `*`",
+            "test.yaml:6: `resource_fqn`: expected `ACCOUNT/MODEL`, `ACCOUNT/*`, `*` or the name of a virtual model",
         ),
         (
             virtual_account("tokens: [{id: k, sha256: abc}]"),
@@ -162,10 +162,8 @@ fn a_mapping_without_end_is_not_searched_without_end() {
 fn types_that_are_not_served_say_so_and_list_those_that_are() {
     let types = [
         "gateway-rate-limiting-config",
-        "gateway-load-balancing-config",
         "gateway-budget-config",
         "gateway-guardrails-config",
-        "gateway-fallback-config",
         "provider-account/aws-sagemaker",
         "provider-account/palm",
         "nonsense",
@@ -175,6 +173,7 @@ fn types_that_are_not_served_say_so_and_list_those_that_are() {
         let [fault] = faults.as_slice() else { panic!("{faults:?}") };
         let start = format!(
             "test.yaml:2: type `{kind}` is not served by this version; expected `sluice`, `virtual-account`, \
+             `gateway-load-balancing-config`, `gateway-fallback-config`, `provider-account/virtual-model`, \
              `provider-account/openai`, `provider-account/anthropic`, "
         );
         assert!(fault.starts_with(&start), "{fault}");
@@ -322,10 +321,12 @@ proptest! {
             "listen", "tls", "admin", "admin_token", "shards", "auth", "storage", "telemetry", "limits", "log", "base_url",
             "auth_data", "headers", "integrations", "tls_settings", "tokens", "permissions", "metadata", "teams", "name",
             "region", "project", "location", "azure_endpoint", "api_version", "on_unsupported", "responses_api",
+            "rules", "model_configs", "health_check",
         ]),
         kind in prop::sample::select(vec![
             "sluice", "provider-account/openai", "provider-account/azure-openai", "provider-account/aws-bedrock",
-            "provider-account/google-vertex", "virtual-account",
+            "provider-account/google-vertex", "virtual-account", "gateway-load-balancing-config",
+            "gateway-fallback-config", "provider-account/virtual-model",
         ]),
         value in yamlish(),
     ) {
