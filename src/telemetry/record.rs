@@ -181,32 +181,6 @@ pub enum ErrorClass {
 }
 
 impl ErrorClass {
-    /// What a provider, or the way to it, can cause: the failures that lists of the configuration may name.
-    pub const OF_UPSTREAM: [ErrorClass; 22] = [
-        ErrorClass::Resolve,
-        ErrorClass::Connect,
-        ErrorClass::ConnectTimeout,
-        ErrorClass::Tls,
-        ErrorClass::Disconnected,
-        ErrorClass::FirstByteTimeout,
-        ErrorClass::IdleTimeout,
-        ErrorClass::TotalTimeout,
-        ErrorClass::Protocol,
-        ErrorClass::Truncated,
-        ErrorClass::StreamError,
-        ErrorClass::RateLimited,
-        ErrorClass::Overloaded,
-        ErrorClass::QuotaExhausted,
-        ErrorClass::Auth,
-        ErrorClass::Permission,
-        ErrorClass::BadRequest,
-        ErrorClass::ContextLength,
-        ErrorClass::ContentFilter,
-        ErrorClass::NotFound,
-        ErrorClass::Timeout,
-        ErrorClass::Server,
-    ];
-
     pub fn as_str(self) -> &'static str {
         match self {
             ErrorClass::Resolve => "resolve",

@@ -5,6 +5,32 @@ use crate::config::error::{did_you_mean, one_of};
 use crate::config::read::{Fields, Reader};
 use crate::telemetry::ErrorClass;
 
+/// What a provider, or the way to it, can cause: what lists may name.
+pub(in crate::config) const OF_UPSTREAM: [ErrorClass; 22] = [
+    ErrorClass::Resolve,
+    ErrorClass::Connect,
+    ErrorClass::ConnectTimeout,
+    ErrorClass::Tls,
+    ErrorClass::Disconnected,
+    ErrorClass::FirstByteTimeout,
+    ErrorClass::IdleTimeout,
+    ErrorClass::TotalTimeout,
+    ErrorClass::Protocol,
+    ErrorClass::Truncated,
+    ErrorClass::StreamError,
+    ErrorClass::RateLimited,
+    ErrorClass::Overloaded,
+    ErrorClass::QuotaExhausted,
+    ErrorClass::Auth,
+    ErrorClass::Permission,
+    ErrorClass::BadRequest,
+    ErrorClass::ContextLength,
+    ErrorClass::ContentFilter,
+    ErrorClass::NotFound,
+    ErrorClass::Timeout,
+    ErrorClass::Server,
+];
+
 /// The list under `key`; absent, what a failure means decides.
 pub(super) fn read(reader: &mut Reader<'_>, fields: Fields<'_>, key: &str) -> Codes {
     if fields.get(key).is_none() {
@@ -14,8 +40,8 @@ pub(super) fn read(reader: &mut Reader<'_>, fields: Fields<'_>, key: &str) -> Co
     for item in reader.list(fields, key) {
         let what = format!("{STATUS}, or the name of a class of failures such as `context_length`");
         let Some(text) = reader.scalar(item, key, &what) else { continue };
-        let class = ErrorClass::OF_UPSTREAM.into_iter().find(|class| class.as_str() == text);
-        let (status, names) = (status(text), || ErrorClass::OF_UPSTREAM.iter().map(|class| class.as_str()));
+        let class = OF_UPSTREAM.into_iter().find(|class| class.as_str() == text);
+        let (status, names) = (status(text), || OF_UPSTREAM.iter().map(|class| class.as_str()));
         if status.is_some_and(|status| statuses.contains(&status)) || class.is_some_and(|one| classes.contains(&one)) {
             reader.fault(item.line, format!("`{key}`: `{text}` is given twice"));
         } else if status.is_none() && class.is_none() {

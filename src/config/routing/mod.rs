@@ -18,6 +18,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+#[cfg(test)]
+pub(super) use codes::OF_UPSTREAM;
 pub(super) use names::VirtualNames;
 pub(super) use read::Documents;
 

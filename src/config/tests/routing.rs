@@ -1,6 +1,7 @@
 //! Documents about routing: what every key comes to.
 
 use super::*;
+use crate::config::routing::OF_UPSTREAM;
 use crate::telemetry::ErrorClass;
 
 /// Accounts that list their models, and one that passes any on.
@@ -91,9 +92,9 @@ fn an_empty_list_of_failures_is_not_the_default_one() {
 
 #[test]
 fn every_class_of_an_upstreams_failures_can_be_listed() {
-    let names: Vec<&str> = ErrorClass::OF_UPSTREAM.iter().map(|class| class.as_str()).collect();
+    let names: Vec<&str> = OF_UPSTREAM.iter().map(|class| class.as_str()).collect();
     let one = candidate(&format!("fallback_status_codes: [{}]", names.join(", ")));
-    assert_eq!(one.fallback_on, listed(&[], &ErrorClass::OF_UPSTREAM));
+    assert_eq!(one.fallback_on, listed(&[], &OF_UPSTREAM));
 }
 
 #[test]
