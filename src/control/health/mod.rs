@@ -8,6 +8,8 @@ mod ask;
 mod ledger;
 mod probe;
 mod show;
+#[cfg(test)]
+mod tests;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

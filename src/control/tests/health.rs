@@ -1,6 +1,10 @@
 //! What one shard finds of a target holds for the others, and is shown.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+
 use super::*;
+use crate::config::HealthCheck;
 use crate::control::Signal;
 use crate::control::testing::routing;
 use crate::policy::route::health::{Scope, Verdict};
@@ -101,5 +105,58 @@ fn a_reload_forgets_what_no_rule_names_any_more() {
     // A shard that still serves by the old one finds something: it concerns nobody. The next thing told is the drain.
     say(&mut world.shards[0], target("mock/slow"), down(ErrorClass::Server));
     world.json("/api/v1/targets");
+    assert_eq!(world.end(), 0);
+}
+
+/// Answers every request with the status of the moment.
+fn provider(status: &Arc<AtomicU16>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("binds");
+    let (address, status) = (listener.local_addr().expect("is bound"), status.clone());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a connection");
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut bytes = [0; 1024];
+                match stream.read(&mut bytes) {
+                    Ok(read @ 1..) => head.extend_from_slice(&bytes[..read]),
+                    _ => break,
+                }
+            }
+            let status = status.load(Ordering::SeqCst);
+            let _ = write!(stream, "HTTP/1.1 {status} -\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        }
+    });
+    address
+}
+
+#[test]
+fn every_shard_is_told_what_a_probe_finds() {
+    let status = Arc::new(AtomicU16::new(503));
+    let account = format!(
+        "---\ntype: provider-account/openai\nname: local\nbase_url: http://{}\n\
+         auth_data: {{type: api-key, api_key: \"${{file:token}}\"}}",
+        provider(&status)
+    );
+    let mut world = World::begin_with(2, &account, |snapshot| {
+        snapshot.routing = routing(&["local/m"]);
+        let check = HealthCheck { path: "/v1/models".into(), interval_ms: 100, timeout_ms: 5000 };
+        snapshot.accounts[0].health_check = Some(check);
+    });
+    world.shards.iter_mut().for_each(start);
+    let region = Scope::Region("mock/here".into());
+    for shard in &mut world.shards {
+        let (scope, verdict) = hear(shard);
+        assert_eq!(scope, region);
+        assert!(matches!(verdict, Verdict::Unhealthy { why: ErrorClass::Server, .. }));
+    }
+    let shown = world.json("/api/v1/targets");
+    assert_eq!((&shown["regions"][0]["by"], &shown["regions"][0]["why"]), (&"probe".into(), &"server_error".into()));
+    assert_eq!(shown["targets"][0]["probe"]["error"], "answered 503");
+    status.store(200, Ordering::SeqCst);
+    for shard in &mut world.shards {
+        // It was said again meanwhile, as long as it was so.
+        while hear(shard) != (region.clone(), Verdict::Healthy) {}
+    }
     assert_eq!(world.end(), 0);
 }
