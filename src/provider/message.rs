@@ -18,16 +18,20 @@ pub fn error_message(body: &[u8]) -> String {
     text.get(..end).unwrap_or_default().to_owned()
 }
 
-/// Google says in the body when to come back: `"retryDelay": "34.07s"` of a google.rpc.RetryInfo. Rounded up; bounded to a
-/// day.
-pub fn retry_delay_s(body: &[u8]) -> Option<u32> {
+/// Google says in the body when to come back: `"retryDelay": "34.07s"` of a google.rpc.RetryInfo. Bounded to a day.
+pub fn retry_delay_ms(body: &[u8]) -> Option<u64> {
     const KEY: &[u8] = b"\"retryDelay\"";
-    const DAY_S: u32 = 24 * 60 * 60;
+    const DAY_S: f64 = 86_400.0;
     let at = memchr::memmem::find(body, KEY)?;
     let value = body.get(at + KEY.len()..)?.trim_ascii_start().strip_prefix(b":")?;
     let text = std::str::from_utf8(Walk::new(value).string()?).ok()?;
     let seconds: f64 = text.strip_suffix('s')?.parse().ok()?;
-    (seconds.is_finite() && seconds >= 0.0).then(|| (seconds.ceil() as u32).min(DAY_S))
+    (seconds.is_finite() && seconds >= 0.0).then(|| (seconds.min(DAY_S) * 1000.0).ceil() as u64)
+}
+
+/// The same in seconds, rounded up, as `retry-after` has it.
+pub fn retry_delay_s(body: &[u8]) -> Option<u32> {
+    retry_delay_ms(body).map(|ms| ms.div_ceil(1000) as u32)
 }
 
 fn find<'a>(walk: &mut Walk<'a>, depth: u32) -> Option<&'a [u8]> {

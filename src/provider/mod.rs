@@ -5,7 +5,9 @@
 mod classify;
 mod credential;
 pub mod google;
+mod hints;
 mod message;
+mod moment;
 pub mod paths;
 pub mod sigv4;
 #[cfg(test)]
@@ -15,4 +17,5 @@ mod tests;
 
 pub use classify::{classify, classify_event, classify_named, classify_named_event};
 pub use credential::Fetched;
+pub use hints::{HINT_MS_MAX, Hints};
 pub use message::{error_message, retry_delay_s};

@@ -6,12 +6,17 @@
 
 pub mod backoff;
 pub mod choose;
+mod codes;
+mod ended;
+pub mod headers;
 pub mod health;
 pub mod judge;
 pub mod latency;
 pub mod sticky;
 pub mod usage;
+mod verdict;
 pub mod when;
+mod window;
 
 use health::{Health, Scope, Verdict};
 use latency::Latency;

@@ -1,0 +1,88 @@
+//! Headers by which a request routes itself otherwise than its rule says (spec "seed" 3.2). What they ask for holds for
+//! every attempt of that request.
+
+use serde::Deserialize;
+
+use crate::config::{Codes, Retry};
+
+const ATTEMPTS_MAX: u32 = 10;
+const TIMEOUT_MS_MAX: u64 = 3_600_000;
+
+/// As clients write it: camelCase and numbers, unlike the documents.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Asked {
+    attempts: u32,
+    delay: Option<u64>,
+    on_status_codes: Option<Vec<u16>>,
+}
+
+/// `x-tfy-retry-config: {"attempts":3,"onStatusCodes":[429,500,503]}`. The error is a sentence for the caller.
+pub fn retry_config(value: &[u8]) -> Result<Retry, String> {
+    let asked: Asked = serde_json::from_slice(value).map_err(|error| {
+        format!(
+            "The retry configuration must be a JSON object like {{\"attempts\":2,\"delay\":100,\"onStatusCodes\":[429]}}: {error}."
+        )
+    })?;
+    if asked.attempts > ATTEMPTS_MAX {
+        return Err(format!("The retry configuration's `attempts` must be at most {ATTEMPTS_MAX}."));
+    }
+    let statuses = asked.on_status_codes;
+    if statuses.iter().flatten().any(|status| !(100..600).contains(status)) {
+        return Err("The retry configuration's `onStatusCodes` must be HTTP status codes.".to_owned());
+    }
+    Ok(Retry {
+        attempts: asked.attempts,
+        delay_ms: asked.delay.unwrap_or(Retry::default().delay_ms),
+        on: statuses.map_or(Codes::ByClass, |statuses| Codes::Listed { statuses, classes: Vec::new() }),
+    })
+}
+
+/// `x-tfy-request-timeout`, `x-tfy-ttft-timeout-ms`: milliseconds. The error says what the header of this name must be.
+pub fn timeout_ms(name: &str, value: &[u8]) -> Result<u64, String> {
+    let digits = Some(value.trim_ascii()).filter(|value| value.iter().all(u8::is_ascii_digit));
+    let number = digits.and_then(|value| std::str::from_utf8(value).ok()).and_then(|value| value.parse().ok());
+    number
+        .filter(|ms| (1..=TIMEOUT_MS_MAX).contains(ms))
+        .ok_or_else(|| format!("The header `{name}` must be a number of milliseconds between 1 and {TIMEOUT_MS_MAX}."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_retry_configuration_is_read_as_clients_write_it() {
+        let listed = |statuses: &[u16]| Codes::Listed { statuses: statuses.to_vec(), classes: Vec::new() };
+        for (value, attempts, delay_ms, on) in [
+            (r#"{"attempts":3,"onStatusCodes":[429,500,503]}"#, 3, 100, listed(&[429, 500, 503])),
+            (r#" {"attempts":0} "#, 0, 100, Codes::ByClass),
+            (r#"{"attempts":10,"delay":5,"onStatusCodes":[]}"#, 10, 5, listed(&[])),
+        ] {
+            assert_eq!(retry_config(value.as_bytes()), Ok(Retry { attempts, delay_ms, on }), "{value}");
+        }
+        for (value, says) in [
+            ("", "JSON object"),
+            ("3", "JSON object"),
+            ("{}", "attempts"),
+            (r#"{"attempts":11}"#, "at most 10"),
+            (r#"{"attempts":-1}"#, "JSON object"),
+            (r#"{"attempts":1,"onStatusCodes":["429"]}"#, "JSON object"),
+            (r#"{"attempts":1,"onStatusCodes":[99]}"#, "status codes"),
+            (r#"{"attempts":1,"on_status_codes":[429]}"#, "on_status_codes"),
+        ] {
+            let error = retry_config(value.as_bytes()).unwrap_err();
+            assert!(error.contains(says), "{value}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_timeout_is_between_a_millisecond_and_an_hour() {
+        assert_eq!(timeout_ms("x-tfy-request-timeout", b"1"), Ok(1));
+        assert_eq!(timeout_ms("x-tfy-request-timeout", b" 3600000 "), Ok(3_600_000));
+        for value in ["", "0", "3600001", "-1", "+1", "1.5", "1s", "99999999999999999999"] {
+            let error = timeout_ms("x-tfy-ttft-timeout-ms", value.as_bytes()).unwrap_err();
+            assert!(error.contains("x-tfy-ttft-timeout-ms"), "{error}");
+        }
+    }
+}
