@@ -120,7 +120,7 @@ impl Line {
         };
         match self.entry.verdict {
             Verdict::Healthy => tracing::info!(%name, by, changes, "the {what} is healthy again"),
-            Verdict::Unhealthy { until_ms, why } => {
+            Verdict::Unhealthy { until_ms, why, .. } => {
                 let (reason, for_ms) = (why.as_str(), until_ms.saturating_sub(now_ms));
                 tracing::warn!(%name, reason, for_ms, by, changes, "the {what} is unhealthy");
             }
@@ -164,7 +164,7 @@ mod tests {
     use crate::control::testing::routing;
     use crate::telemetry::ErrorClass;
 
-    const DOWN: Verdict = Verdict::Unhealthy { until_ms: 5000, why: ErrorClass::Server };
+    const DOWN: Verdict = Verdict::unhealthy(1000, 5000, ErrorClass::Server);
 
     fn target(fqn: &str) -> Scope {
         Scope::Target(fqn.into())
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn the_newest_verdict_stands_and_a_longer_cool_down_is_no_change() {
         let mut ledger = ledger(&["a/m", "b/m"]);
-        let longer = Verdict::Unhealthy { until_ms: 9000, why: ErrorClass::Connect };
+        let longer = Verdict::unhealthy(1000, 9000, ErrorClass::Connect);
         assert!(ledger.take(&target("a/m"), DOWN, By::Shard(0), 1000));
         assert!(ledger.take(&target("a/m"), longer, By::Shard(1), 2000));
         let entry = ledger.get(&target("a/m")).expect("named");

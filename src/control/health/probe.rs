@@ -148,7 +148,7 @@ impl Probes {
         let until_ms = now_ms + 2 * interval_ms(&probe.check).max(probe.check.timeout_ms);
         let region = region?;
         let down = |probe: &Probe| probe.region.as_ref() != Some(&region) || probe.in_a_row >= FAILURES;
-        self.set.iter().all(down).then_some((region, Verdict::Unhealthy { until_ms, why: class }))
+        self.set.iter().all(down).then_some((region, Verdict::unhealthy(now_ms, until_ms, class)))
     }
 }
 

@@ -47,8 +47,8 @@ impl Health {
         let entry = self.ledger.get(scope).cloned().unwrap_or_default();
         let (verdict, why, until_ms) = match entry.verdict {
             Verdict::Healthy => ("healthy", None, None),
-            Verdict::Unhealthy { until_ms, why } if until_ms > now_ms => ("unhealthy", Some(why), Some(until_ms)),
-            Verdict::Unhealthy { until_ms, why } => ("half_open", Some(why), Some(until_ms)),
+            Verdict::Unhealthy { until_ms, why, .. } if until_ms > now_ms => ("unhealthy", Some(why), Some(until_ms)),
+            Verdict::Unhealthy { until_ms, why, .. } => ("half_open", Some(why), Some(until_ms)),
         };
         VerdictState {
             verdict,

@@ -26,7 +26,7 @@ fn target(fqn: &str) -> Scope {
 }
 
 fn down(why: ErrorClass) -> Verdict {
-    Verdict::Unhealthy { until_ms: UNTIL_MS, why }
+    Verdict::unhealthy(UNTIL_MS - 1000, UNTIL_MS, why)
 }
 
 fn say(shard: &mut FakeShard, scope: Scope, verdict: Verdict) {

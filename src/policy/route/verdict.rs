@@ -28,3 +28,10 @@ pub enum Verdict {
         cooldowns: u8,
     },
 }
+
+impl Verdict {
+    /// The first cool-down, where no failures of requests were counted.
+    pub const fn unhealthy(since_ms: u64, until_ms: u64, why: ErrorClass) -> Self {
+        Self::Unhealthy { since_ms, until_ms, why, failures: 0, cooldowns: 1 }
+    }
+}
