@@ -119,7 +119,7 @@ impl World {
 }
 
 fn down(why: ErrorClass) -> Option<Verdict> {
-    Some(Verdict::Unhealthy { until_ms: 100_000 + 2 * INTERVAL_MS, why })
+    Some(Verdict::unhealthy(100_000, 100_000 + 2 * INTERVAL_MS, why))
 }
 
 const UP: Option<Verdict> = Some(Verdict::Healthy);
