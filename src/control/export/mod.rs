@@ -10,6 +10,8 @@ pub mod otlp;
 pub mod process;
 pub mod prometheus;
 mod push;
+#[cfg(test)]
+mod tests;
 mod view;
 
 pub use process::ProcessStats;

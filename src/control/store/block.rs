@@ -8,7 +8,7 @@ use crate::telemetry::{Outcome, Record, RequestId};
 
 /// Rows of a full block: about 100 KiB.
 pub const BLOCK_ROWS: usize = 512;
-/// Key, id, trace id, model, end of the detail, status, outcome.
+/// Key, id, trace id, model, end of the detail, status, outcome and traits.
 pub const HEAD_BYTES: usize = 8 + 16 + 16 + 8 + 4 + 2 + 1;
 /// Bits of a key below the milliseconds.
 const KEY_BITS: u32 = 20;
@@ -25,9 +25,45 @@ pub struct Head {
     pub model: u64,
     pub status: u16,
     pub outcome: u8,
+    /// Of [`traits`]; rows from before there were any have none.
+    pub traits: u8,
     /// Where the detail lies among the details of the block; only the end is stored.
     pub start: u32,
     pub end: u32,
+}
+
+/// What routing did, in the bits of the outcome's byte that outcomes do not need.
+pub mod traits {
+    use crate::telemetry::{Record, path};
+
+    pub const ALL: u8 = 0xf0;
+    /// A rule decided, or named a fallback.
+    pub const BY_RULE: u8 = 0x10;
+    /// Served though an attempt had failed.
+    pub const RESCUED: u8 = 0x20;
+    /// More than one target was tried.
+    pub const MOVED: u8 = 0x40;
+
+    pub fn of(record: &Record) -> u8 {
+        let mut traits = 0;
+        if record.routing.is_some() || record.fallback_rule.is_some() {
+            traits |= BY_RULE;
+        }
+        if let Some((last, earlier @ [_, ..])) = record.attempts.split_last() {
+            if path::rescue(record).is_some() {
+                traits |= RESCUED;
+            }
+            if earlier.iter().any(|attempt| attempt.target.fqn != last.target.fqn) {
+                traits |= MOVED;
+            }
+        }
+        traits
+    }
+
+    /// Among the outcomes of a block, above theirs.
+    pub fn bits(traits: u8) -> i64 {
+        i64::from(traits) << 32
+    }
 }
 
 impl Head {
@@ -38,7 +74,7 @@ impl Head {
         out.extend_from_slice(&self.model.to_be_bytes());
         out.extend_from_slice(&(end as u32).to_be_bytes());
         out.extend_from_slice(&self.status.to_be_bytes());
-        out.push(self.outcome);
+        out.push(self.outcome | self.traits);
     }
 
     /// Row `at` of a block's heads.
@@ -56,7 +92,8 @@ impl Head {
             trace_id: *trace_id,
             model: u64::from_be_bytes(*model),
             status: u16::from_be_bytes(*status),
-            outcome: *rest.first()?,
+            outcome: rest.first()? & !traits::ALL,
+            traits: rest.first()? & traits::ALL,
             start: at.checked_sub(1).map_or(Some(0), |before| end_of(heads, before))?,
             end: u32::from_be_bytes(*end),
         })
@@ -109,6 +146,7 @@ impl Batch {
             model: model_hash(model_of(record)),
             status: record.status,
             outcome: outcome_code(record.outcome),
+            traits: traits::of(record),
             start,
             end: self.details.len() as u32,
         });
@@ -151,7 +189,7 @@ impl Batch {
             block.details.extend_from_slice(row.detail(&self.details));
             row.write(block.details.len(), &mut block.heads);
             block.classes |= class_bit(row.status / 100);
-            block.outcomes |= outcome_bit(row.outcome);
+            block.outcomes |= outcome_bit(row.outcome) | traits::bits(row.traits);
             block.models |= model_bits(row.model);
         }
         bloom::fill(&mut block.traces, rows.iter().map(|row| &row.trace_id));
@@ -165,7 +203,7 @@ pub struct Block {
     pub details: Vec<u8>,
     /// One bit for each class of status.
     pub classes: i64,
-    /// One bit for each outcome.
+    /// One bit for each outcome, and above them one for each trait.
     pub outcomes: i64,
     /// Two bits for each model; others may have the same.
     pub models: i64,

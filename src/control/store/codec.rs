@@ -6,9 +6,9 @@
 use std::io::Write as _;
 
 use super::row::{AttemptRow, GapsRow, PrincipalRow, Row, UsageRow};
-use super::tlv::{bytes, fields, nested, optional, text, uint, varint, varints, zigzag};
+use super::tlv::{TEXT_BYTES_MAX, bytes, cut, fields, nested, optional, text, uint, varint, varints, zigzag};
 use crate::meter::Usage;
-use crate::telemetry::{Attempt, Gaps, Record};
+use crate::telemetry::{Attempt, Gaps, Record, path};
 
 macro_rules! tags {
     ($($name:ident = $value:literal),+ $(,)?) => { $(const $name: u8 = $value;)+ };
@@ -22,9 +22,10 @@ tags! {
     ERROR_CODE = 23, ATTEMPT = 24, USAGE = 25, COST = 26, FINISH_REASON = 27, RESPONSE_ID = 28, RESPONSE_MODEL = 29,
     FIRST_TOKEN_NS = 30, LAST_TOKEN_NS = 31, CHUNKS = 32, GAP_COUNTS = 33, GAP_SUM_NS = 34, GAP_MAX_NS = 35,
     REQUEST_BYTES = 36, RESPONSE_BYTES = 37, ADMIT_NS = 38,
+    RULE = 39, ROUTING_TYPE = 50, FALLBACK_RULE = 51, RESCUED_BY = 52,
     // of an attempt
     TARGET = 40, TARGET_MODEL_ID = 41, PROVIDER = 42, REASON = 43, FIRST_BYTE_NS = 44, END_NS = 45, ERROR = 46,
-    REUSED = 47, HOST = 48, ATTEMPT_START_NS = 49,
+    REUSED = 47, HOST = 48, ATTEMPT_START_NS = 49, PASSED_OVER = 53, WAITED_NS = 54,
     // of a usage
     INPUT = 60, CACHE_READ = 61, CACHE_WRITE_5M = 62, CACHE_WRITE_1H = 63, CACHE_WRITE = 64, OUTPUT = 65,
     REASONING = 66, AUDIO_INPUT = 67, AUDIO_OUTPUT = 68, SOURCE = 69,
@@ -53,6 +54,7 @@ pub fn encode(record: &Record, out: &mut Vec<u8>) {
     uint(out, STREAM, record.stream.into());
     optional(out, MAX_TOKENS, record.max_tokens);
     text(out, ERROR_CODE, record.error_code.unwrap_or_default());
+    encode_routing(record, out);
     for attempt in &record.attempts {
         nested(out, ATTEMPT, |out| encode_attempt(attempt, out));
     }
@@ -87,12 +89,25 @@ fn encode_caller(record: &Record, out: &mut Vec<u8>) {
     }
 }
 
+fn encode_routing(record: &Record, out: &mut Vec<u8>) {
+    if let Some(route) = &record.routing {
+        text(out, RULE, &route.rule);
+        text(out, ROUTING_TYPE, route.routing_type);
+    }
+    text(out, FALLBACK_RULE, record.fallback_rule.as_deref().unwrap_or_default());
+    if record.attempts.len() > 1 {
+        text(out, RESCUED_BY, path::rescue(record).map_or("", path::Rescue::as_str));
+    }
+}
+
 fn encode_attempt(attempt: &Attempt, out: &mut Vec<u8>) {
     text(out, TARGET, &attempt.target.fqn);
     text(out, TARGET_MODEL_ID, &attempt.target.model_id);
     text(out, PROVIDER, &attempt.target.provider);
     text(out, HOST, &attempt.target.host);
     text(out, REASON, attempt.reason.as_str());
+    uint(out, PASSED_OVER, attempt.passed_over.into());
+    uint(out, WAITED_NS, attempt.waited_ns);
     bytes(out, SPAN_ID, &attempt.span_id);
     uint(out, ATTEMPT_START_NS, attempt.start_ns);
     optional(out, FIRST_BYTE_NS, attempt.first_byte_ns);
@@ -143,6 +158,10 @@ pub fn decode(detail: &[u8]) -> Row {
             MODEL_REQUESTED => row.model_requested = value.text(),
             STREAM => row.stream = value.uint() == 1,
             MAX_TOKENS => row.max_tokens = Some(value.uint()),
+            RULE => row.rule = Some(value.text()),
+            ROUTING_TYPE => row.routing_type = Some(value.text()),
+            FALLBACK_RULE => row.fallback_rule = Some(value.text()),
+            RESCUED_BY => row.rescued_by = Some(value.text()),
             ERROR_CODE => row.error_code = Some(value.text()),
             ATTEMPT => row.attempts.push(decode_attempt(value.bytes())),
             USAGE => row.usage = decode_usage(value.bytes()),
@@ -177,6 +196,8 @@ fn decode_attempt(detail: &[u8]) -> AttemptRow {
             PROVIDER => row.provider = value.text(),
             HOST => row.host = value.text(),
             REASON => row.reason = value.text(),
+            PASSED_OVER => row.passed_over = value.uint(),
+            WAITED_NS => row.waited_ms = value.ms(),
             SPAN_ID => row.span_id = value.hex(),
             ATTEMPT_START_NS => row.start_ms = value.ms(),
             FIRST_BYTE_NS => row.first_byte_ms = Some(value.ms()),
@@ -210,6 +231,19 @@ fn decode_usage(detail: &[u8]) -> UsageRow {
         }
     }
     row
+}
+
+/// Whether a rule of this name decided, or named a fallback.
+pub fn is_by_rule(detail: &[u8], rule: &str) -> bool {
+    let rule = cut(rule, TEXT_BYTES_MAX).as_bytes();
+    fields(detail).any(|(tag, value)| matches!(tag, RULE | FALLBACK_RULE) && value.bytes() == rule)
+}
+
+/// Whether an attempt was made at `account/model`.
+pub fn tried(detail: &[u8], target: &str) -> bool {
+    let target = cut(target, TEXT_BYTES_MAX).as_bytes();
+    let is_at = |attempt: &[u8]| fields(attempt).any(|(tag, value)| tag == TARGET && value.bytes() == target);
+    fields(detail).any(|(tag, value)| tag == ATTEMPT && is_at(value.bytes()))
 }
 
 /// Bucket bounds in milliseconds beside their counts, for [`GapsRow`].

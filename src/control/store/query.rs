@@ -7,11 +7,11 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension, Row as SqlRow, params};
+use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension, Row as SqlRow};
 use serde::Serialize;
 
 use super::block::{
-    HEAD_BYTES, Head, class_bit, key_of, model_bits, model_hash, outcome_bit, outcome_code, outcome_name,
+    HEAD_BYTES, Head, class_bit, key_of, model_bits, model_hash, outcome_bit, outcome_code, outcome_name, traits,
 };
 use super::row::Row;
 use super::{bloom, codec};
@@ -21,6 +21,7 @@ pub const LIMIT_MAX: usize = 1000;
 
 const CANDIDATES: &str = "SELECT id, last, traces FROM summaries
     WHERE last >= ?1 AND first < ?2 AND classes & ?3 <> 0 AND outcomes & ?4 <> 0 AND models & ?5 = ?5
+    AND outcomes & ?6 = ?6 AND (models & ?7 = ?7 OR outcomes & ?8 <> 0)
     ORDER BY last DESC";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +39,12 @@ pub struct Filter {
     pub model: Option<String>,
     pub status: Option<Status>,
     pub outcome: Option<Outcome>,
+    /// Id of the routing or the fallback rule, or name of the virtual model.
+    pub rule: Option<String>,
+    /// `account/model` that was tried, whether or not last.
+    pub target: Option<String>,
+    /// Served though an attempt had failed.
+    pub rescued: Option<bool>,
     /// When the request began, both inclusive.
     pub from_unix_ms: Option<u64>,
     pub to_unix_ms: Option<u64>,
@@ -117,6 +124,7 @@ struct Search<'a> {
     below: i64,
     model: Option<u64>,
     outcome: Option<u8>,
+    target: Option<u64>,
     /// The newest rows so far, the oldest of them on top.
     kept: BinaryHeap<Reverse<Found>>,
 }
@@ -133,6 +141,7 @@ impl<'a> Search<'a> {
             below: below.chain(filter.before).min().unwrap_or(i64::MAX),
             model: filter.model.as_deref().map(model_hash),
             outcome: filter.outcome.map(outcome_code),
+            target: filter.target.as_deref().map(model_hash),
             kept: BinaryHeap::with_capacity(limit + 1),
         }
     }
@@ -144,19 +153,31 @@ impl<'a> Search<'a> {
             Status::Class(class) => *class,
         });
         let (classes, outcomes) = (class.map_or(-1, class_bit), self.outcome.map_or(-1, outcome_bit));
-        let mut heads = reader.prepare_cached("SELECT heads FROM blocks WHERE id = ?1")?;
+        // Details are long: they are read only where heads do not know enough.
+        let wants_details = self.filter.rule.is_some() || self.filter.target.is_some();
+        let columns = if wants_details { "heads, details" } else { "heads, x''" };
+        let mut read = reader.prepare_cached(&format!("SELECT {columns} FROM blocks WHERE id = ?1"))?;
         let mut summaries = reader.prepare_cached(CANDIDATES)?;
         let models = self.model.map_or(0, model_bits);
-        let mut blocks = summaries.query(params![self.from, self.below, classes, outcomes, models])?;
+        let (targets, moved) = (self.target.map_or(0, model_bits), traits::bits(traits::MOVED));
+        let wanted = [self.from, self.below, classes, outcomes, models, traits::bits(self.traits()), targets, moved];
+        let mut blocks = summaries.query(wanted)?;
         while let Some(block) = blocks.next()? {
             if !self.is_wanted(block.get(1)?) {
                 break;
             }
             if self.may_hold_trace(block) {
-                self.search_block(&mut heads, block.get(0)?)?;
+                self.search_block(&mut read, block.get(0)?)?;
             }
         }
         Ok(self.kept.into_sorted_vec().into_iter().map(|Reverse(found)| found).collect())
+    }
+
+    /// What a wanted row has for certain.
+    fn traits(&self) -> u8 {
+        let by_rule = if self.filter.rule.is_some() { traits::BY_RULE } else { 0 };
+        let rescued = if self.filter.rescued == Some(true) { traits::RESCUED } else { 0 };
+        by_rule | rescued
     }
 
     fn is_wanted(&self, key: i64) -> bool {
@@ -171,15 +192,16 @@ impl<'a> Search<'a> {
         self.filter.trace_id.as_ref().is_none_or(holds)
     }
 
-    fn search_block(&mut self, heads: &mut CachedStatement<'_>, block: i64) -> rusqlite::Result<()> {
-        let mut rows = heads.query([block])?;
+    fn search_block(&mut self, read: &mut CachedStatement<'_>, block: i64) -> rusqlite::Result<()> {
+        let mut rows = read.query([block])?;
         let Some(row) = rows.next()? else { return Ok(()) };
         let heads = row.get_ref(0)?.as_blob().unwrap_or_default();
+        let details = row.get_ref(1)?.as_blob().unwrap_or_default();
         for head in (0..heads.len() / HEAD_BYTES).rev().filter_map(|at| Head::read(heads, at)) {
             if head.key < self.from || !self.is_wanted(head.key) {
                 break;
             }
-            if self.matches(&head) {
+            if self.matches(&head) && self.detail_matches(&head, details) {
                 self.kept.push(Reverse(Found { key: head.key, block, head }));
                 if self.kept.len() > self.limit {
                     self.kept.pop();
@@ -196,10 +218,20 @@ impl<'a> Search<'a> {
             && filter.trace_id.is_none_or(|trace_id| trace_id == head.trace_id)
             && self.model.is_none_or(|model| model == head.model)
             && self.outcome.is_none_or(|outcome| outcome == head.outcome)
+            && head.traits & self.traits() == self.traits()
+            && filter.rescued.is_none_or(|rescued| rescued == (head.traits & traits::RESCUED != 0))
+            && self.target.is_none_or(|target| target == head.model || head.traits & traits::MOVED != 0)
             && filter.status.as_ref().is_none_or(|status| match status {
                 Status::Exact(status) => *status == head.status,
                 Status::Class(class) => *class == head.status / 100,
             })
+    }
+
+    /// For what heads do not tell for certain.
+    fn detail_matches(&self, head: &Head, details: &[u8]) -> bool {
+        let detail = head.detail(details);
+        self.filter.rule.as_deref().is_none_or(|rule| codec::is_by_rule(detail, rule))
+            && self.filter.target.as_deref().is_none_or(|target| codec::tried(detail, target))
     }
 }
 

@@ -32,6 +32,14 @@ pub struct Row {
     pub status: u64,
     pub outcome: String,
     pub error_code: Option<String>,
+    /// The routing rule that decided, or the virtual model.
+    pub rule: Option<String>,
+    pub routing_type: Option<String>,
+    /// The fallback rule that named further targets.
+    pub fallback_rule: Option<String>,
+    /// `retry`, `fallback`, `hedge` or `stream`: what made it served though an attempt had failed.
+    pub rescued_by: Option<String>,
+    /// In the order they began, but for the last, which was delivered.
     pub attempts: Vec<AttemptRow>,
     pub usage: UsageRow,
     pub cost_usd: Option<f64>,
@@ -62,6 +70,10 @@ pub struct AttemptRow {
     pub provider: String,
     pub host: String,
     pub reason: String,
+    /// Targets that would have come first, but for their health, limits or SLA.
+    pub passed_over: u64,
+    /// Waited before it.
+    pub waited_ms: f64,
     pub span_id: String,
     /// Times count from the start of the request.
     pub start_ms: f64,

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::control::testing::{TempDir, record};
-use crate::telemetry::{Gaps, Outcome, Principal, RequestId};
+use crate::telemetry::{Gaps, Outcome, Principal, RequestId, fixture};
 
 fn storage(dir: &Path) -> Storage {
     Storage { dir: Some(dir.to_owned()), retention_days: 36_500, max_bytes: 1 << 40 }
@@ -109,6 +109,101 @@ fn filters_find_what_they_name_and_nothing_else() {
         expect(&[5])
     );
     store.close();
+}
+
+/// The ways of [`fixture`], as requests of their own.
+fn ways() -> Vec<Box<Record>> {
+    let plain = [fixture::stream(), fixture::failed_attempts(), fixture::refused()];
+    let routed = [fixture::fallback(), fixture::hedged(), fixture::rescued()];
+    let number = |(n, record): (usize, Record)| {
+        let id = RequestId(1_700_000_000_000 << 80 | n as u128);
+        Box::new(Record { id, ..record })
+    };
+    plain.into_iter().chain(routed).enumerate().map(number).collect()
+}
+
+#[test]
+fn a_row_tells_where_the_request_went_and_why() {
+    let dir = TempDir::new();
+    let mut store = Store::open(&storage(dir.path())).expect("opens");
+    let ways = ways();
+    let ids: Vec<_> = ways.iter().map(|record| record.id).collect();
+    store.push(ways);
+    let row = |n: usize| {
+        let page = ask(&store, Filter { id: Some(ids[n]), limit: 1, ..Filter::default() });
+        serde_json::to_value(&page.requests[0]).expect("serializes")
+    };
+    let fallback = row(3);
+    assert_eq!((&fallback["rule"], &fallback["routing_type"]), (&"chat".into(), &"priority-based-routing".into()));
+    assert_eq!((&fallback["fallback_rule"], &fallback["rescued_by"]), (&"last-resort".into(), &"fallback".into()));
+    assert_eq!(fallback["model"], "claude/claude-sonnet-5");
+    let [first, again, last] = &fallback["attempts"].as_array().expect("attempts")[..] else { panic!("three") };
+    assert_eq!(
+        (&first["reason"], &first["passed_over"], &first["error"]),
+        (&"priority".into(), &1.into(), &"rate_limited".into())
+    );
+    assert_eq!((&again["reason"], &again["waited_ms"], &again["status"]), (&"retry".into(), &80.0.into(), &503.into()));
+    assert_eq!(
+        (&last["reason"], &last["waited_ms"], &last["passed_over"]),
+        (&"fallback".into(), &0.0.into(), &0.into())
+    );
+    let hedged = row(4);
+    assert_eq!(
+        (&hedged["attempts"][0]["error"], &hedged["rescued_by"]),
+        (&"hedge_lost".into(), &serde_json::Value::Null)
+    );
+    assert_eq!((&hedged["attempts"][0]["cost_usd"], &hedged["cost_usd"]), (&5e-5.into(), &9.26e-5.into()));
+    assert_eq!(
+        (&hedged["attempts"][0]["usage"]["output_tokens"], &hedged["usage"]["output_tokens"]),
+        (&5.into(), &41.into())
+    );
+    assert_eq!(row(5)["rescued_by"], "stream");
+    assert_eq!((&row(0)["rule"], &row(0)["rescued_by"]), (&serde_json::Value::Null, &serde_json::Value::Null));
+    store.close();
+}
+
+#[test]
+fn rows_are_found_by_rule_by_any_target_and_by_having_been_saved() {
+    let dir = TempDir::new();
+    let mut store = Store::open(&storage(dir.path())).expect("opens");
+    let ways = ways();
+    let ids: Vec<String> = ways.iter().map(|record| record.id.to_string()).collect();
+    store.push(ways);
+    let named = |name: &str| Some(name.to_owned());
+    let cases: [(Filter, &[usize]); 11] = [
+        (Filter { rule: named("chat"), ..Filter::default() }, &[3]),
+        (Filter { rule: named("last-resort"), ..Filter::default() }, &[3]),
+        (Filter { rule: named("split"), ..Filter::default() }, &[4]),
+        (Filter { rule: named("nobody"), ..Filter::default() }, &[]),
+        (Filter { target: named("openai-main/gpt-4o-mini"), ..Filter::default() }, &[5, 3, 1, 0]),
+        (Filter { target: named("claude/claude-sonnet-5"), ..Filter::default() }, &[5, 3]),
+        (Filter { target: named("slow/gpt-4o-mini"), ..Filter::default() }, &[4]),
+        (Filter { target: named("slow"), ..Filter::default() }, &[]),
+        (Filter { rescued: Some(true), ..Filter::default() }, &[5, 3]),
+        (Filter { rescued: Some(false), ..Filter::default() }, &[4, 2, 1, 0]),
+        (
+            Filter { rescued: Some(true), rule: named("fast"), outcome: Some(Outcome::Served), ..Filter::default() },
+            &[5],
+        ),
+    ];
+    for (filter, expected) in cases {
+        let expected: Vec<_> = expected.iter().map(|&n| ids[n].clone()).collect();
+        assert_eq!(all(&store, filter.clone()), expected, "{filter:?}");
+    }
+    store.close();
+}
+
+#[test]
+fn rows_from_before_routing_read_as_they_did() {
+    let mut batch = block::Batch::new();
+    batch.push(&record(1_700_000_000_000, 1));
+    let mut block = block::Block::default();
+    let rows: Vec<_> = batch.blocks().flatten().copied().collect();
+    batch.write(&rows, &mut block);
+    let head = block::Head::read(&block.heads, 0).expect("a row");
+    assert_eq!((block.heads[block::HEAD_BYTES - 1], head.outcome, head.traits), (0, 0, 0), "the byte they wrote");
+    let row = codec::decode(head.detail(&block.details));
+    assert_eq!((row.rule, row.rescued_by, row.attempts[0].waited_ms), (None, None, 0.0));
 }
 
 #[test]

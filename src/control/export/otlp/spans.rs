@@ -4,7 +4,9 @@
 
 use super::proto::{self, Attributes};
 use crate::meter::{CostSource, UsageSource};
-use crate::telemetry::{Attempt, Face, Outcome, Record, verdict};
+use crate::telemetry::{Attempt, Face, Outcome, Record, path, verdict};
+
+mod events;
 
 const KIND_SERVER: u64 = 2;
 const KIND_CLIENT: u64 = 3;
@@ -24,6 +26,7 @@ mod field {
     pub const START: u32 = 7;
     pub const END: u32 = 8;
     pub const ATTRIBUTES: u32 = 9;
+    pub const EVENTS: u32 = 11;
     pub const STATUS: u32 = 15;
     pub const FLAGS: u32 = 16;
 }
@@ -63,6 +66,8 @@ fn server_span(record: &Record, out: &mut Vec<u8>) {
     http_attributes(record, method, &mut attributes);
     attributes.text("error.type", error.unwrap_or(""));
     own_attributes(record, &mut attributes);
+    route_attributes(record, &mut attributes);
+    events::write(record, attributes.out);
 }
 
 fn http_attributes(record: &Record, method: &str, attributes: &mut Attributes<'_>) {
@@ -119,6 +124,19 @@ fn own_attributes(record: &Record, attributes: &mut Attributes<'_>) {
     }
 }
 
+/// Which rules decided. `applied_loadbalance_rule_ids` is what trace queries made for other gateways ask for.
+fn route_attributes(record: &Record, attributes: &mut Attributes<'_>) {
+    if let Some(route) = &record.routing {
+        attributes.text("sluice.route.rule", &route.rule);
+        attributes.text("sluice.route.type", route.routing_type);
+        attributes.texts("applied_loadbalance_rule_ids", std::iter::once(&*route.rule));
+    }
+    attributes.text("sluice.fallback.rule", record.fallback_rule.as_deref().unwrap_or(""));
+    if record.attempts.len() > 1 {
+        attributes.text("sluice.rescued_by", path::rescue(record).map_or("", path::Rescue::as_str));
+    }
+}
+
 fn client_span(record: &Record, index: usize, attempt: &Attempt, out: &mut Vec<u8>) {
     let target = &attempt.target;
     let head = Head {
@@ -156,6 +174,12 @@ fn client_span(record: &Record, index: usize, attempt: &Attempt, out: &mut Vec<u
     attributes.int("sluice.attempt.index", index as u64);
     attributes.text("sluice.attempt.target", &target.fqn);
     attributes.text("sluice.attempt.reason", attempt.reason.as_str());
+    if attempt.passed_over > 0 {
+        attributes.int("sluice.attempt.passed_over", attempt.passed_over.into());
+    }
+    if attempt.waited_ns > 0 {
+        attributes.float("sluice.attempt.waited_ms", attempt.waited_ns as f64 / 1e6);
+    }
     attributes.flag("sluice.attempt.connection_reused", attempt.reused);
     // The client's own doings are no error of this call, but they explain its end.
     if let (None, Some(class)) = (error, attempt.error) {

@@ -203,7 +203,7 @@ fn a_truncated_answer_says_error_where_its_reason_is_missing() {
 
 #[test]
 fn usage_and_cost_are_on_client_spans_only() {
-    for record in [fixture::stream(), fixture::cancelled()] {
+    for record in [fixture::stream(), fixture::cancelled(), fixture::hedged(), fixture::rescued()] {
         let server = &spans(&record)[0];
         let all = shown(&server.attributes);
         assert!(!all.iter().any(|known| known.contains("usage") || known.contains("cost")), "{all:?}");
@@ -226,4 +226,96 @@ fn long_and_odd_values_stay_whole() {
     assert!(all.contains(&format!("sluice.model.requested={}", "m".repeat(70_000))));
     // A name that long is cut, between characters.
     assert!(all.iter().any(|known| known.starts_with("sluice.metadata.ключ") && known.ends_with("=v")));
+}
+
+/// Name, milliseconds since the start, attributes.
+fn events(span: &Span) -> Vec<(&str, u64, Vec<String>)> {
+    let at = |event: &opentelemetry_proto::tonic::trace::v1::span::Event| {
+        (event.time_unix_nano - fixture::START_UNIX_NS) / 1_000_000
+    };
+    span.events.iter().map(|event| (&*event.name, at(event), shown(&event.attributes))).collect()
+}
+
+fn statuses(spans: &[Span]) -> Vec<StatusCode> {
+    spans.iter().map(status_of).collect()
+}
+
+fn has(span: &Span, attribute: &str) -> bool {
+    shown(&span.attributes).iter().any(|known| known == attribute)
+}
+
+#[test]
+fn a_fallback_tells_what_was_chosen_and_why_it_went_on() {
+    let spans = spans(&fixture::fallback());
+    assert_eq!(statuses(&spans), [StatusCode::Unset, StatusCode::Error, StatusCode::Error, StatusCode::Unset]);
+    for attribute in [
+        "sluice.route.rule=chat",
+        "sluice.route.type=priority-based-routing",
+        "sluice.fallback.rule=last-resort",
+        "sluice.attempts=3",
+        "sluice.rescued_by=fallback",
+        "applied_loadbalance_rule_ids=[\"chat\"]",
+    ] {
+        assert!(has(&spans[0], attribute), "{attribute}");
+    }
+    let texts = |all: &[&str]| all.iter().map(|&text| text.to_owned()).collect::<Vec<_>>();
+    let [route, retry, fallback] = &events(&spans[0])[..] else { panic!("three events") };
+    let openai = "sluice.target=openai-main/gpt-4o-mini";
+    assert_eq!((route.0, route.1), ("sluice.route", 1));
+    assert_eq!(
+        route.2,
+        texts(&[
+            "sluice.passed_over=1",
+            "sluice.reason=priority",
+            "sluice.route.rule=chat",
+            "sluice.route.type=priority-based-routing",
+            openai
+        ])
+    );
+    assert_eq!((retry.0, retry.1), ("sluice.retry", 100));
+    assert_eq!(
+        retry.2,
+        texts(&["sluice.reason=rate_limited", "sluice.route.rule=chat", openai, "sluice.waited_ms=80.0"])
+    );
+    assert_eq!((fallback.0, fallback.1), ("sluice.fallback", 151));
+    assert_eq!(
+        fallback.2,
+        texts(&[
+            "sluice.from=openai-main/gpt-4o-mini",
+            "sluice.reason=overloaded",
+            "sluice.route.rule=last-resort",
+            "sluice.target=claude/claude-sonnet-5"
+        ])
+    );
+    assert!(has(&spans[1], "sluice.attempt.passed_over=1") && has(&spans[2], "sluice.attempt.waited_ms=80.0"));
+    assert!(has(&spans[3], "sluice.attempt.reason=fallback") && has(&spans[3], "sluice.attempt.index=2"));
+}
+
+#[test]
+fn the_loser_of_a_hedge_is_no_error_and_keeps_its_bill() {
+    let spans = spans(&fixture::hedged());
+    assert_eq!(statuses(&spans), [StatusCode::Unset; 3]);
+    let [_, hedge] = &events(&spans[0])[..] else { panic!("two events") };
+    assert_eq!((hedge.0, hedge.1), ("sluice.hedge", 200));
+    assert!(hedge.2.contains(&"sluice.from=slow/gpt-4o-mini".into()) && !has(&spans[0], "sluice.rescued_by=hedge"));
+    assert!(has(&spans[1], "sluice.attempt.ended_by=hedge_lost") && has(&spans[1], "gen_ai.usage.output_tokens=5"));
+    assert!(has(&spans[1], "sluice.cost_usd=5e-5") && has(&spans[2], "sluice.attempt.reason=hedge"));
+}
+
+#[test]
+fn a_rescued_stream_is_whole_and_tells_how_it_was_finished() {
+    let spans = spans(&fixture::rescued());
+    assert_eq!(statuses(&spans), [StatusCode::Unset, StatusCode::Error, StatusCode::Error, StatusCode::Unset]);
+    let rescues: Vec<_> = events(&spans[0]).into_iter().filter(|event| event.0 == "sluice.rescue").collect();
+    assert_eq!(rescues.iter().map(|event| event.1).collect::<Vec<_>>(), [501, 521]);
+    assert!(rescues[0].2.contains(&"sluice.rescue.how=continue".into()), "{rescues:?}");
+    assert!(rescues[1].2.contains(&"sluice.rescue.how=restart".into()), "{rescues:?}");
+    assert!(has(&spans[0], "sluice.rescued_by=stream"));
+}
+
+#[test]
+fn a_request_that_went_where_its_name_says_has_no_events() {
+    for record in [fixture::stream(), fixture::refused(), fixture::failed_attempts(), fixture::cancelled()] {
+        assert!(spans(&record).iter().all(|span| span.events.is_empty()));
+    }
 }

@@ -1,0 +1,62 @@
+//! What routing decided, as events of the SERVER span: which target and why, and each time it went on, with the time.
+
+use super::field;
+use crate::control::export::otlp::proto::{self, Attributes};
+use crate::telemetry::path::{self, Step, StepKind};
+use crate::telemetry::{ErrorClass, Record};
+
+/// Fields of Span.Event.
+const TIME: u32 = 1;
+const NAME: u32 = 2;
+const ATTRIBUTES: u32 = 3;
+
+/// Nothing for a request that went where its name says, at the first attempt.
+pub fn write(record: &Record, out: &mut Vec<u8>) {
+    if let (Some(route), Some(first)) = (&record.routing, path::first(record)) {
+        event(record, first.start_ns, "sluice.route", out, |attributes| {
+            attributes.text("sluice.route.rule", &route.rule);
+            attributes.text("sluice.route.type", route.routing_type);
+            attributes.text("sluice.target", &first.target.fqn);
+            attributes.text("sluice.reason", first.reason.as_str());
+            attributes.int("sluice.passed_over", first.passed_over.into());
+        });
+    }
+    if record.attempts.len() > 1 {
+        path::steps(record).for_each(|step| step_event(record, step, out));
+    }
+}
+
+fn step_event(record: &Record, step: Step<'_>, out: &mut Vec<u8>) {
+    let name = match step.kind {
+        StepKind::Retry => "sluice.retry",
+        StepKind::Fallback => "sluice.fallback",
+        StepKind::Hedge => "sluice.hedge",
+        StepKind::Continue | StepKind::Restart => "sluice.rescue",
+    };
+    event(record, step.to.start_ns, name, out, |attributes| {
+        attributes.text("sluice.route.rule", step.rule);
+        if step.kind != StepKind::Retry {
+            attributes.text("sluice.from", &step.from.target.fqn);
+        }
+        attributes.text("sluice.target", &step.to.target.fqn);
+        // What came before is the reason; how a stream is to be finished is said beside it.
+        attributes.text("sluice.reason", step.error().map_or("", ErrorClass::as_str));
+        if step.is_rescue() {
+            attributes.text("sluice.rescue.how", step.to.reason.as_str());
+        }
+        if step.to.waited_ns > 0 {
+            attributes.float("sluice.waited_ms", step.to.waited_ns as f64 / 1e6);
+        }
+        if step.to.passed_over > 0 {
+            attributes.int("sluice.passed_over", step.to.passed_over.into());
+        }
+    });
+}
+
+fn event(record: &Record, at_ns: u64, name: &str, out: &mut Vec<u8>, fill: impl FnOnce(&mut Attributes<'_>)) {
+    proto::message(out, field::EVENTS, |out| {
+        proto::fixed64(out, TIME, record.start_unix_ns.saturating_add(at_ns));
+        proto::bytes(out, NAME, name.as_bytes());
+        fill(&mut Attributes { out, field: ATTRIBUTES });
+    });
+}
