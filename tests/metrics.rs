@@ -125,10 +125,12 @@ fn some_of_everything(gateway: &Gateway) {
 /// Guarantees: both accept it; promtool's only remarks are the names that dashboards depend on.
 #[test]
 fn both_formats_are_accepted_by_those_who_wrote_them() {
-    const KNOWN: [&str; 3] = [
+    const KNOWN: [&str; 4] = [
         "llm_gateway_input_tokens counter metrics should have \"_total\" suffix",
         "llm_gateway_output_tokens counter metrics should have \"_total\" suffix",
         "metric names should not contain abbreviated units",
+        // `ruleId`, which dashboards ask for by that name.
+        "label names should be written in 'snake_case' not 'camelCase'",
     ];
     let otlp = "telemetry: {metadata_labels: [customer_id], otlp: {endpoint: \"http://127.0.0.1:9\"}}\n";
     let gateway = Gateway::start("io_uring", &config(&format!("{otlp}{MOCK}")));

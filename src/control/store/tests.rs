@@ -112,7 +112,7 @@ fn filters_find_what_they_name_and_nothing_else() {
 }
 
 /// The ways of [`fixture`], as requests of their own.
-fn ways() -> Vec<Box<Record>> {
+fn ways() -> Rows {
     let plain = [fixture::stream(), fixture::failed_attempts(), fixture::refused()];
     let routed = [fixture::fallback(), fixture::hedged(), fixture::rescued()];
     let number = |(n, record): (usize, Record)| {
