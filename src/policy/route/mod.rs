@@ -9,10 +9,19 @@ pub mod choose;
 mod codes;
 mod ended;
 pub mod headers;
+#[cfg(test)]
+mod choose_tests;
 pub mod health;
 pub mod judge;
 pub mod latency;
+mod rank;
+mod rolling;
+mod sketch;
 pub mod sticky;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod traffic_tests;
 pub mod usage;
 mod verdict;
 pub mod when;
@@ -37,11 +46,19 @@ pub struct States {
 pub struct State {
     /// `account/model`: a reload finds it again by this.
     pub fqn: Box<str>,
+    /// Of that: [`sticky::target`].
+    pub hash: u64,
     pub health: Health,
     pub latency: Latency,
     pub usage: Usage,
     /// Attempts under way on this shard.
     pub in_flight: u32,
+}
+
+impl State {
+    pub fn new(fqn: &str) -> Self {
+        Self { fqn: fqn.into(), hash: sticky::target(fqn), ..Self::default() }
+    }
 }
 
 impl States {
@@ -51,7 +68,7 @@ impl States {
         for target in &routing.targets {
             let fqn = &target.target.fqn;
             let known = targets.iter_mut().find(|state| state.fqn == *fqn).map(std::mem::take);
-            self.targets.push(known.unwrap_or_else(|| State { fqn: fqn.clone(), ..State::default() }));
+            self.targets.push(known.unwrap_or_else(|| State::new(fqn)));
         }
         let mut regions = std::mem::take(&mut self.regions);
         for name in &routing.regions {

@@ -1,6 +1,6 @@
 //! Whether a rule is for a request.
 
-use crate::config::{Subject, When};
+use crate::config::{FallbackRule, Routing, Rule, Subject, When};
 use crate::telemetry::Principal;
 
 /// What rules look at.
@@ -35,4 +35,132 @@ pub fn matches(when: &When, caller: Caller<'_>, names: &[&str]) -> bool {
     (when.models.is_empty() || model())
         && (when.subjects.is_empty() || subject())
         && caller.has_metadata(&when.metadata)
+}
+
+/// The rule that decides where a request goes; `None`: none does, the name says it.
+pub fn rule_for<'a>(routing: &'a Routing, caller: Caller<'_>, names: &[&str]) -> Option<&'a Rule> {
+    let listed = routing.rules.iter().find(|rule| matches(&rule.when, caller, names));
+    listed.or_else(|| {
+        let called = |name: &str| names.contains(&name);
+        let model = routing.virtual_models.iter().find(|m| called(&m.name) || m.slug.as_deref().is_some_and(called))?;
+        Some(&model.rule)
+    })
+}
+
+/// The rule that names further targets after a failure. `names`: as above, and those of the target that failed;
+/// `statuses`: all that the failure counts as.
+pub fn fallback_for<'a>(
+    routing: &'a Routing,
+    caller: Caller<'_>,
+    names: &[&str],
+    statuses: &[u16],
+) -> Option<&'a FallbackRule> {
+    let listed = |rule: &&FallbackRule| rule.statuses.is_empty() || rule.statuses.iter().any(|s| statuses.contains(s));
+    routing.fallbacks.iter().filter(listed).find(|rule| matches(&rule.when, caller, names))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::candidate;
+    use super::*;
+    use crate::config::{OnStreamFailure, RoutingType, VirtualModel};
+    use crate::telemetry::fixture;
+
+    fn when(models: &[&str], subjects: &[Subject], metadata: &[(&str, &str)]) -> When {
+        When {
+            subjects: subjects.to_vec(),
+            models: models.iter().map(|&model| model.to_owned()).collect(),
+            metadata: metadata.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect(),
+        }
+    }
+
+    fn rule(id: &str, when: When) -> Rule {
+        let (routing_type, candidates) = (RoutingType::Weight, vec![candidate(0)]);
+        let on_stream_failure = OnStreamFailure::Error;
+        Rule { id: id.into(), when, routing_type, candidates, sticky: None, on_stream_failure, hedge: None }
+    }
+
+    #[test]
+    fn fields_are_anded_and_what_is_left_out_does_not_filter() {
+        let principal = fixture::principal();
+        let metadata: [(Box<str>, Box<str>); 2] = [("env".into(), "prod".into()), ("tier".into(), "1".into())];
+        let caller = Caller { principal: Some(&principal), metadata: &metadata };
+        let nobody = Caller { principal: None, metadata: &[] };
+        let team = |name: &str| Subject::Team(name.to_owned());
+        let account = |name: &str| Subject::VirtualAccount(name.to_owned());
+        let user = |name: &str| Subject::User(name.to_owned());
+        let names = ["gpt4", "openai/gpt4"];
+        for (when, is_for_caller, is_for_nobody) in [
+            (when(&[], &[], &[]), true, true),
+            (when(&["*"], &[Subject::Any], &[]), true, true),
+            (when(&["openai/gpt4"], &[], &[]), true, true),
+            (when(&["x", "gpt4"], &[], &[]), true, true),
+            (when(&["gpt"], &[], &[]), false, false),
+            (when(&[], &[team("night")], &[]), true, false),
+            (when(&[], &[team("day"), account("support-bot")], &[]), true, false),
+            (when(&[], &[user("support-bot")], &[]), false, false),
+            (when(&[], &[], &[("env", "prod")]), true, false),
+            (when(&[], &[], &[("env", "prod"), ("tier", "2")]), false, false),
+            (when(&["gpt4"], &[team("night")], &[("env", "dev")]), false, false),
+        ] {
+            assert_eq!(matches(&when, caller, &names), is_for_caller, "{when:?}");
+            assert_eq!(matches(&when, nobody, &names), is_for_nobody, "{when:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_rule_that_matches_decides_and_virtual_models_come_after() {
+        let model = |name: &str, slug: Option<&str>| VirtualModel {
+            name: name.to_owned(),
+            slug: slug.map(str::to_owned),
+            model_types: Vec::new(),
+            rule: rule(name, When::default()),
+        };
+        let routing = Routing {
+            rules: vec![
+                rule("prod", when(&["chat"], &[], &[("env", "prod")])),
+                rule("chat", when(&["chat", "group/fast"], &[], &[])),
+                rule("again", when(&["chat"], &[], &[])),
+            ],
+            virtual_models: vec![model("group/fast", None), model("group/smart", Some("smart"))],
+            ..Routing::default()
+        };
+        let prod: [(Box<str>, Box<str>); 1] = [("env".into(), "prod".into())];
+        let dev: [(Box<str>, Box<str>); 0] = [];
+        for (name, metadata, id) in [
+            ("chat", &prod[..], Some("prod")),
+            ("chat", &dev[..], Some("chat")),
+            ("group/fast", &dev[..], Some("chat")),
+            ("group/smart", &dev[..], Some("group/smart")),
+            ("smart", &dev[..], Some("group/smart")),
+            ("openai/gpt4", &dev[..], None),
+        ] {
+            let found = rule_for(&routing, Caller { principal: None, metadata }, &[name]);
+            assert_eq!(found.map(|rule| &*rule.id), id, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_fallback_rule_is_for_models_and_statuses() {
+        let fallback = |id: &str, models: &[&str], statuses: &[u16]| {
+            let candidates = vec![candidate(0)];
+            FallbackRule { id: id.into(), when: when(models, &[], &[]), statuses: statuses.to_vec(), candidates }
+        };
+        let fallbacks = vec![
+            fallback("gpt", &["a/gpt"], &[429, 503]),
+            fallback("any", &[], &[500]),
+            fallback("rest", &["chat"], &[]),
+        ];
+        let routing = Routing { fallbacks, ..Routing::default() };
+        for (names, statuses, id) in [
+            (&["chat", "a/gpt"][..], &[429][..], Some("gpt")),
+            (&["chat", "a/gpt"], &[529, 503], Some("gpt")),
+            (&["chat", "a/gpt"], &[500], Some("any")),
+            (&["chat", "a/gpt"], &[401], Some("rest")),
+            (&["x", "a/gpt"], &[401], None),
+        ] {
+            let found = fallback_for(&routing, Caller { principal: None, metadata: &[] }, names, statuses);
+            assert_eq!(found.map(|rule| &*rule.id), id, "{names:?} {statuses:?}");
+        }
+    }
 }

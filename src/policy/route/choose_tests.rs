@@ -1,0 +1,172 @@
+//! Choices one by one: who is eligible, who comes first, who last.
+
+use super::choose::{Ask, Choice};
+use super::testing::{FOR_EVER, NOW, World};
+use crate::config::{Routing, RoutingType, Slo};
+use crate::telemetry::AttemptReason;
+
+const SLO: RoutingType = RoutingType::Slo(Slo { ttft_p95_ms: Some(500), itl_p95_ms: None });
+const ALL: [RoutingType; 6] =
+    [RoutingType::Weight, RoutingType::Latency, RoutingType::Priority, RoutingType::Cost, SLO, RoutingType::LeastBusy];
+
+#[test]
+fn every_type_tries_every_eligible_candidate_once_and_unavailable_ones_last() {
+    for routing_type in ALL {
+        let mut world = World::new(routing_type, 5);
+        world.down(0, FOR_EVER);
+        world.down(3, FOR_EVER);
+        for _ in 0..50 {
+            let order = world.order();
+            let (usable, rest) = order.split_at(3);
+            let sorted = |part: &[usize]| {
+                let mut part = part.to_vec();
+                part.sort_unstable();
+                part
+            };
+            assert_eq!((sorted(usable), sorted(rest)), (vec![1, 2, 4], vec![0, 3]), "{routing_type:?}");
+        }
+        assert_eq!(world.ask(0, false), None, "{routing_type:?}");
+        // Bits beyond the candidates are nobody's.
+        assert_eq!(world.ask(1 << 63, false), None, "{routing_type:?}");
+        let choice = world.ask(0b01001, false);
+        assert!(choice.is_some_and(|choice| choice.unavailable), "{routing_type:?} {choice:?}");
+    }
+}
+
+#[test]
+fn a_choice_depends_on_nothing_but_what_it_was_asked() {
+    for routing_type in ALL {
+        let run = || {
+            let mut world = World::new(routing_type, 20).prices(&[Some((1, 2)); 20]);
+            (0..100).map(|_| world.serve(500)).collect::<Vec<_>>()
+        };
+        assert_eq!(run(), run(), "{routing_type:?}");
+    }
+}
+
+#[test]
+fn only_those_that_take_fallbacks_get_them() {
+    for routing_type in ALL {
+        let mut world = World::new(routing_type, 3);
+        world.candidates[1].takes_fallback = false;
+        let first: Vec<usize> = (0..100).map(|_| world.ask(0b010, false).expect("it").candidate).collect();
+        assert!(first.iter().all(|at| *at == 1), "{routing_type:?}");
+        assert_eq!(world.ask(0b010, true), None, "{routing_type:?}");
+        for _ in 0..20 {
+            assert_ne!(world.ask(0b111, true).expect("another").candidate, 1, "{routing_type:?}");
+        }
+    }
+}
+
+#[test]
+fn weight_zero_is_for_what_fails_elsewhere() {
+    let mut world = World::new(RoutingType::Weight, 3).weights(&[60, 40, 0]);
+    for _ in 0..200 {
+        assert_ne!(world.first().candidate, 2);
+        assert_eq!(world.order().pop(), Some(2));
+    }
+    // While nobody else is well it does stand in: it beats those that will fail.
+    world.down(0, FOR_EVER);
+    assert_eq!(world.first().candidate, 1);
+    world.down(1, FOR_EVER);
+    assert_eq!(world.first(), Choice { candidate: 2, passed_over: 2, unavailable: false });
+    world.candidates[2].takes_fallback = false;
+    assert!(world.order().iter().all(|at| *at != 2));
+}
+
+#[test]
+fn priority_takes_the_lowest_number_and_equal_ones_by_chance() {
+    let mut world = World::new(RoutingType::Priority, 4).priorities(&[2, 0, 1, 1]);
+    let orders: Vec<Vec<usize>> = (0..200).map(|_| world.order()).collect();
+    assert!(orders.iter().all(|order| *order == [1, 2, 3, 0] || *order == [1, 3, 2, 0]));
+    let swapped = orders.iter().filter(|order| **order == [1, 3, 2, 0]).count();
+    assert!((60..140).contains(&swapped), "{swapped}");
+    world.down(1, FOR_EVER);
+    let choice = world.first();
+    assert_eq!((choice.passed_over, choice.unavailable), (1, false));
+    for at in [0, 2, 3] {
+        world.down(at, FOR_EVER);
+    }
+    assert_eq!(world.first(), Choice { candidate: 1, passed_over: 0, unavailable: true });
+}
+
+#[test]
+fn the_unavailable_come_by_how_much_can_be_hoped_for() {
+    let mut world =
+        World::new(RoutingType::Priority, 3).priorities(&[0, 1, 2]).limits(1, Some(0), None).sla(2, Some(100), None);
+    world.down(0, FOR_EVER);
+    (0..3).for_each(|_| world.answer(2));
+    // Slow, over its limit, unhealthy.
+    assert_eq!(world.order(), [2, 1, 0]);
+    assert_eq!(world.first(), Choice { candidate: 2, passed_over: 2, unavailable: true });
+}
+
+#[test]
+fn cost_takes_the_cheapest_for_this_request() {
+    let prices = [None, Some((10, 10)), Some((1, 30)), Some((20, 1))];
+    let mut world = World::new(RoutingType::Cost, 4).prices(&prices);
+    for (tokens, order) in
+        [((1_000, 1_000), [1, 3, 2, 0]), ((10_000, 100), [2, 1, 3, 0]), ((100, 10_000), [3, 1, 2, 0])]
+    {
+        world.tokens = tokens;
+        assert_eq!(world.order(), order, "{tokens:?}");
+    }
+    world.down(3, FOR_EVER);
+    assert_eq!(world.first(), Choice { candidate: 1, passed_over: 1, unavailable: false });
+    // Nothing known, or nothing different: as listed.
+    assert_eq!(World::new(RoutingType::Cost, 3).order(), [0, 1, 2]);
+    assert_eq!(World::new(RoutingType::Cost, 3).prices(&[Some((1, 2)); 3]).order(), [0, 1, 2]);
+}
+
+#[test]
+fn least_busy_takes_the_one_with_the_fewest_in_flight() {
+    let mut world = World::new(RoutingType::LeastBusy, 4);
+    for (at, in_flight) in [3, 1, 0, 1].into_iter().enumerate() {
+        world.states.targets[at].in_flight = in_flight;
+    }
+    let orders: Vec<Vec<usize>> = (0..100).map(|_| world.order()).collect();
+    assert!(orders.iter().all(|order| *order == [2, 1, 3, 0] || *order == [2, 3, 1, 0]));
+    assert!(orders.iter().any(|order| *order != orders[0]));
+    world.down(2, FOR_EVER);
+    assert_eq!(world.first().passed_over, 1);
+}
+
+#[test]
+fn a_region_that_is_out_takes_its_targets_with_it() {
+    let mut world = World::new(RoutingType::Priority, 3).priorities(&[0, 1, 2]);
+    world.routing.targets[1].region = 0;
+    let unhealthy =
+        super::health::Verdict::Unhealthy { until_ms: FOR_EVER, why: crate::telemetry::ErrorClass::Connect };
+    world.states.regions[0].apply(unhealthy);
+    assert_eq!(world.order(), [2, 0, 1]);
+    assert_eq!(world.first(), Choice { candidate: 2, passed_over: 2, unavailable: false });
+}
+
+#[test]
+fn a_target_that_is_listed_twice_has_both_its_weights() {
+    let mut world = World::new(RoutingType::Weight, 3).weights(&[50, 30, 20]);
+    world.candidates[1].target = 0;
+    for (at, got) in world.shares(10_000, 1).into_iter().enumerate() {
+        assert!(got.abs_diff([5_000, 3_000, 2_000][at]) <= 200, "{at} {got}");
+    }
+}
+
+#[test]
+fn the_reason_is_the_types_but_for_fallbacks_and_sessions() {
+    let routing = Routing::default();
+    let ask = |is_fallback, session| Ask {
+        eligible: 1,
+        is_fallback,
+        now_ms: NOW,
+        random: 0,
+        session,
+        tokens: (1, 1),
+        shards: 1,
+        routing: &routing,
+    };
+    let reasons = ALL.map(|routing_type| ask(false, None).reason(&routing_type));
+    use AttemptReason::*;
+    assert_eq!(reasons, [Weight, Latency, Priority, Cost, Slo, LeastBusy]);
+    assert_eq!(ask(false, Some(1)).reason(&RoutingType::Weight), Sticky);
+    assert_eq!(ask(true, Some(1)).reason(&RoutingType::Weight), Fallback);
+}
