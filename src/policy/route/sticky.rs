@@ -16,7 +16,8 @@ pub fn session(identifiers: &[&[u8]], ttl_s: u64, now_ms: u64) -> u64 {
     }
     let session = mix(state);
     let ttl_ms = ttl_s.saturating_mul(1000);
-    let epoch = if ttl_ms == 0 { 0 } else { now_ms.saturating_add(session % ttl_ms) / ttl_ms };
+    let offset_ms = session.checked_rem(ttl_ms).unwrap_or(0);
+    let epoch = now_ms.saturating_add(offset_ms).checked_div(ttl_ms).unwrap_or(0);
     mix(session ^ mix(epoch))
 }
 
