@@ -15,11 +15,14 @@ pub mod embeddings;
 mod errors;
 mod gemini;
 mod halves;
+#[cfg(test)]
+mod malformed_tests;
 mod multipart;
 mod openai_chat;
 mod openai_responses;
 mod plain;
 pub mod rerank;
+mod rescue;
 mod signature;
 #[cfg(test)]
 mod tests;
@@ -39,6 +42,7 @@ pub use class::{answer_of, may_quote};
 pub use errors::{error_body, error_event};
 pub use gemini::parse_path as gemini_path;
 pub use multipart::{ModelField, Parts, boundary, find_model};
+pub use rescue::{Prefill, Resume, prefill};
 pub use translate::{About, To, Translation, read_request, write_request};
 
 /// The format of an answer.
@@ -65,6 +69,8 @@ pub enum Mark {
     /// The dialect's terminator.
     End,
     Error,
+    /// Its payload is no JSON: cut off, or garbage. Not of an event whose name the dialect does not know.
+    Malformed,
     Other,
 }
 
@@ -80,7 +86,7 @@ pub struct Reading {
     pub response_id: Option<Box<str>>,
     pub response_model: Option<Box<str>>,
     /// The dialect's terminator was seen whole: `[DONE]`, `message_stop`, `response.completed|incomplete|failed`; for
-    /// a unary body, the end of its JSON.
+    /// a unary body: it was one whole JSON value.
     pub terminated: bool,
     pub error: Option<ErrorClass>,
     pub delivered: Delivered,
@@ -251,6 +257,27 @@ fn first(slot: &mut Option<Box<str>>, raw: Option<&[u8]>) {
 fn label(raw: &[u8]) -> Box<str> {
     const LABEL_BYTES_MAX: usize = 256;
     decode(raw.get(..LABEL_BYTES_MAX).unwrap_or(raw)).into()
+}
+
+/// What an event whose walk did not come to the end of its payload is after all: a mark stands when the payload is JSON
+/// that the walk had no wish to read to its end.
+#[cold]
+fn unread(mark: Mark, event: &Event<'_>) -> Mark {
+    // OpenAI's terminator of chats, which some servers write behind whatever dialect.
+    let is_done = event.data.trim_ascii() == b"[DONE]";
+    if mark == Mark::Error || is_done || serde_json::from_slice::<serde::de::IgnoredAny>(event.data).is_ok() {
+        return mark;
+    }
+    Mark::Malformed
+}
+
+/// For events that nothing is read of: their payload has the brackets of a whole one, at least.
+#[inline]
+fn unwalked(event: &Event<'_>) -> Mark {
+    match event.data {
+        [b'{', .., b'}'] => Mark::Other,
+        _ => unread(Mark::Other, event),
+    }
 }
 
 /// The kind of an event: its name, or the payload's `type` where it has none.

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::common::{Finish, Gather, Invalid, Lost, Piece, Request, Text};
 use super::halves::Halves;
+use super::rescue::Rescue;
 use super::{Wire, anthropic, bedrock, cohere, gemini, openai_chat, openai_responses, signature};
 use crate::meter::Usage;
 use crate::sse::Event;
@@ -59,18 +60,20 @@ pub fn write_request(wire: Wire, request: &Request, to: &To<'_>, lost: &mut Lost
 
 /// The answer's side of a translated call.
 pub struct Translation {
-    request: Request,
+    pub(super) request: Request,
     about: About,
-    face: Face,
-    wire: Wire,
-    reads: Reads,
-    writes: Writes,
-    seen: Seen,
-    halves: Halves,
-    error: Option<String>,
+    pub(super) face: Face,
+    pub(super) wire: Wire,
+    pub(super) reads: Reads,
+    pub(super) writes: Writes,
+    pub(super) seen: Seen,
+    pub(super) halves: Halves,
+    pub(super) error: Option<String>,
+    /// Of an answer that another attempt may have to carry on.
+    pub(super) rescue: Option<Box<Rescue>>,
 }
 
-enum Reads {
+pub(super) enum Reads {
     Chat(openai_chat::AnswerIn),
     Responses(openai_responses::AnswerIn),
     Messages(anthropic::AnswerIn),
@@ -79,7 +82,7 @@ enum Reads {
     Cohere(cohere::AnswerIn),
 }
 
-enum Writes {
+pub(super) enum Writes {
     Chat(openai_chat::AnswerOut),
     Completions(openai_chat::completions::AnswerOut),
     Responses(openai_responses::AnswerOut),
@@ -90,7 +93,7 @@ enum Writes {
 /// What no dialect must get wrong: a choice that called a tool ends with `tool_calls`, whatever the provider says; and it
 /// ends once, behind all of its content (Vertex has streams with a finish reason on every chunk, the last of which holds).
 #[derive(Default)]
-struct Seen {
+pub(super) struct Seen {
     /// One bit per choice.
     called: u128,
     finished: Vec<(u32, Finish, String)>,
@@ -124,7 +127,12 @@ impl Seen {
         }
     }
 
-    fn correct<'a>(&mut self, piece: Piece<'a>) -> Piece<'a> {
+    /// Another attempt takes over: what was called stays called.
+    pub fn again(&mut self) {
+        self.finished.clear();
+    }
+
+    pub fn correct<'a>(&mut self, piece: Piece<'a>) -> Piece<'a> {
         let bit = |choice: u32| 1_u128.checked_shl(choice).unwrap_or(0);
         match piece {
             Piece::Call { choice, .. } => self.called |= bit(choice),
@@ -157,6 +165,7 @@ impl Translation {
             seen: Seen::default(),
             halves: Halves::default(),
             error: None,
+            rescue: None,
         }
     }
 
@@ -178,11 +187,15 @@ impl Translation {
     /// One event of the provider's stream; appends what the client gets for it. Allocates nothing in the steady state.
     #[inline]
     pub fn event(&mut self, event: &Event<'_>, out: &mut Vec<u8>) {
-        let Self { reads, writes, seen, halves, error, face, wire, .. } = self;
+        let Self { reads, writes, seen, halves, error, face, wire, rescue, .. } = self;
+        let mut write = |piece: Piece<'_>| {
+            seen.pass(piece, |piece| signature::mark(*face, *wire, piece, |piece| writes.piece(piece, out)));
+        };
         reads.event(event, &mut |piece| match piece {
             Piece::Error { message } => *error = Some(message.decode().into_owned()),
-            piece => halves.join(piece, &mut |piece| {
-                seen.pass(piece, |piece| signature::mark(*face, *wire, piece, |piece| writes.piece(piece, out)));
+            piece => halves.join(piece, &mut |piece| match rescue {
+                None => write(piece),
+                Some(rescue) => rescue.pass(piece, &mut write),
             }),
         });
     }
@@ -194,6 +207,8 @@ impl Translation {
 
     /// The provider's stream came to its proper end.
     pub fn end(&mut self, usage: &Usage, out: &mut Vec<u8>) {
+        let Self { reads, seen, .. } = self;
+        reads.finish(&mut |piece| seen.pass(piece, |_| {}));
         for (choice, reason, said) in std::mem::take(&mut self.seen.finished) {
             self.writes.piece(Piece::Finish { choice, reason, said: Text::Plain(&said) }, out);
         }
@@ -233,7 +248,7 @@ impl Translation {
 }
 
 impl Reads {
-    fn new(wire: Wire, request: &Request, model: &str) -> Self {
+    pub fn new(wire: Wire, request: &Request, model: &str) -> Self {
         match wire {
             Wire::Responses => Reads::Responses(openai_responses::AnswerIn::new(request, model)),
             Wire::Messages => Reads::Messages(anthropic::AnswerIn::new(request, model)),
@@ -245,7 +260,7 @@ impl Reads {
     }
 
     #[inline]
-    fn event(&mut self, event: &Event<'_>, emit: &mut dyn FnMut(Piece<'_>)) {
+    pub fn event(&mut self, event: &Event<'_>, emit: &mut dyn FnMut(Piece<'_>)) {
         match self {
             Reads::Chat(reads) => reads.event(event, emit),
             Reads::Responses(reads) => reads.event(event, emit),
@@ -253,6 +268,13 @@ impl Reads {
             Reads::Gemini(reads) => reads.event(event, emit),
             Reads::Bedrock(reads) => reads.event(event, emit),
             Reads::Cohere(reads) => reads.event(event, emit),
+        }
+    }
+
+    /// The stream is over: tells why the answer ended where the provider said so, but did not come to its terminator.
+    fn finish(&mut self, emit: &mut dyn FnMut(Piece<'_>)) {
+        if let Reads::Messages(reads) = self {
+            reads.finish(emit);
         }
     }
 

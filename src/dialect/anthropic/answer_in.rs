@@ -213,7 +213,12 @@ impl AnswerIn {
         self.finish = Some((reason, head.stop_reason.into()));
     }
 
-    fn finish(&mut self, emit: &mut Emit<'_>) {
+    pub fn knows_finish(&self) -> bool {
+        self.finish.is_some()
+    }
+
+    /// Tells why the answer ended, once.
+    pub fn finish(&mut self, emit: &mut Emit<'_>) {
         if let Some((reason, said)) = self.finish.take() {
             emit(Piece::Finish { choice: 0, reason, said: Text::Escaped(&said) });
         }

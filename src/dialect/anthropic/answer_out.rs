@@ -10,14 +10,20 @@ use crate::json::escape_into;
 use crate::meter::Usage;
 use crate::telemetry::Face;
 
+const STOP: &[u8] = b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+
 /// Writes a stream. One per attempt.
 pub struct AnswerOut {
     about: About,
     /// False: the client wants its thinking kept, but not shown.
     show_thinking: bool,
-    started: bool,
-    blocks: Blocks,
-    called: bool,
+    pub(super) started: bool,
+    pub(super) blocks: Blocks,
+    /// The client has calls that this did not write, so many.
+    pub(super) followed_calls: u32,
+    /// The client knows why it ended.
+    pub(super) ended: bool,
+    pub(super) called: bool,
     refused: bool,
     finish: Option<Finish>,
     said: String,
@@ -30,6 +36,8 @@ impl AnswerOut {
             show_thinking: shows_thinking(request),
             started: false,
             blocks: Blocks::default(),
+            followed_calls: 0,
+            ended: false,
             called: false,
             refused: false,
             finish: None,
@@ -73,6 +81,9 @@ impl AnswerOut {
     pub fn end(&mut self, usage: &Usage, out: &mut Vec<u8>) {
         self.start("", "", out);
         self.blocks.end(out);
+        if self.ended {
+            return out.extend_from_slice(STOP);
+        }
         if self.finish == Some(Finish::Error) {
             // No reason to stop means this: the stream ends as one that failed (spec "providers" 1.3).
             let message = format!("the model's answer failed: {}", self.said);
@@ -82,7 +93,13 @@ impl AnswerOut {
         out.extend_from_slice(stop_reason(self.finish, self.called, self.refused).as_bytes());
         out.extend_from_slice(b"\",\"stop_sequence\":null},\"usage\":");
         write_usage(usage, out);
-        out.extend_from_slice(b"}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n");
+        out.extend_from_slice(b"}\n\n");
+        out.extend_from_slice(STOP);
+    }
+
+    /// False: thinking is kept from the client.
+    pub fn shows_thinking(&self) -> bool {
+        self.show_thinking
     }
 
     fn start(&mut self, id: &str, model: &str, out: &mut Vec<u8>) {

@@ -125,6 +125,30 @@ impl Blocks {
         self.advance(out);
     }
 
+    /// The client got the start of this block as it came.
+    pub fn followed_start(&mut self, index: u32, kind: Kind) {
+        self.line.clear();
+        self.line.push_back(Block { begun: true, ..Block::new(kind) });
+        self.index = index;
+    }
+
+    /// A part of the open block: of a call its arguments, or the signature of its thinking.
+    pub fn followed_delta(&mut self, arguments: Text<'_>, signed: bool) {
+        let Some(block) = self.line.back_mut() else { return };
+        block.signed |= signed;
+        if let Kind::Call { arguments: whole, .. } = &mut block.kind {
+            self.plain.clear();
+            arguments.push_plain(&mut whole.open, &mut self.plain);
+            whole.feed(&self.plain);
+        }
+    }
+
+    /// Its end.
+    pub fn followed_stop(&mut self, index: u32) {
+        self.line.clear();
+        self.index = index.saturating_add(1);
+    }
+
     /// The answer is over: every block that waited is written.
     pub fn end(&mut self, out: &mut Vec<u8>) {
         while let Some(mut front) = self.line.pop_front() {

@@ -5,33 +5,39 @@ use crate::json::Walk;
 use crate::meter::CacheInput;
 use crate::sse::Event;
 
-use crate::dialect::{Mark, Reading, kind, read_error_event};
+use crate::dialect::{Mark, Reading, kind, read_error_event, unread, unwalked};
 
 pub(in crate::dialect) fn event(event: &Event<'_>, reading: &mut Reading) -> Mark {
     match kind(event) {
-        b"content_block_delta" => block(event.data, b"delta", reading),
-        b"content_block_start" => block(event.data, b"content_block", reading),
+        b"content_block_delta" => block(event, b"delta", reading),
+        b"content_block_start" => block(event, b"content_block", reading),
         b"message_start" => {
             let known = reading.usage.source;
-            members(event.data, reading);
+            let whole = members(event.data, reading);
             // A second start in one stream (seen from broken upstreams) does not take back what was final.
             reading.output_is_stub |= known != reading.usage.source;
-            Mark::Other
+            if whole { Mark::Other } else { unread(Mark::Other, event) }
         }
         b"message_delta" => {
-            members(event.data, reading);
-            Mark::Other
+            if members(event.data, reading) {
+                Mark::Other
+            } else {
+                unread(Mark::Other, event)
+            }
         }
         b"message_stop" => {
             let mut walk = Walk::new(event.data);
             walk.skip();
-            reading.terminated |= walk.at_end();
-            Mark::End
+            let whole = walk.at_end();
+            reading.terminated |= whole;
+            if whole { Mark::End } else { unread(Mark::End, event) }
         }
         b"error" => {
             read_error_event(event.data, reading);
             Mark::Error
         }
+        // Names that are not known here may stand over anything.
+        b"content_block_stop" | b"ping" | b"" => unwalked(event),
         _ => Mark::Other,
     }
 }
@@ -42,19 +48,22 @@ pub(in crate::dialect) fn body(body: &[u8], reading: &mut Reading) -> bool {
     walk.at_end()
 }
 
-/// The text of a delta or of a block's start. Nothing behind it matters.
+/// The text of a delta or of a block's start.
 #[inline]
-fn block(data: &[u8], wanted: &[u8], reading: &mut Reading) -> Mark {
-    let mut walk = Walk::new(data);
-    if walk.object() {
+fn block(event: &Event<'_>, wanted: &[u8], reading: &mut Reading) -> Mark {
+    let mut walk = Walk::new(event.data);
+    let mut mark = Mark::Other;
+    let whole = walk.object() && {
         while let Some(key) = walk.key() {
-            if key == wanted {
-                return if text(&mut walk, reading) { Mark::Content } else { Mark::Other };
+            if key != wanted {
+                walk.skip();
+            } else if text(&mut walk, reading) {
+                mark = Mark::Content;
             }
-            walk.skip();
         }
-    }
-    Mark::Other
+        walk.at_end()
+    };
+    if whole { mark } else { unread(mark, event) }
 }
 
 /// The text of one block: what the model wrote, not what a server's tool found.
@@ -81,11 +90,11 @@ fn text(walk: &mut Walk<'_>, reading: &mut Reading) -> bool {
     content
 }
 
-/// `message_start` holds a message, `message_delta` a part of one.
-fn members(data: &[u8], reading: &mut Reading) {
+/// `message_start` holds a message, `message_delta` a part of one. False when it is not whole JSON.
+fn members(data: &[u8], reading: &mut Reading) -> bool {
     let mut walk = Walk::new(data);
     if !walk.object() {
-        return;
+        return false;
     }
     while let Some(key) = walk.key() {
         match key {
@@ -106,6 +115,7 @@ fn members(data: &[u8], reading: &mut Reading) {
             _ => walk.skip(),
         }
     }
+    walk.at_end()
 }
 
 fn message(walk: &mut Walk<'_>, reading: &mut Reading) {

@@ -4,6 +4,7 @@ mod answer_in;
 mod answer_out;
 mod blocks_in;
 mod blocks_out;
+mod follow;
 mod ids;
 mod metering;
 mod models;

@@ -2,7 +2,7 @@
 //! `metadata`, behind the stop reason: a stream without it was cut.
 
 use super::frames::is_failure;
-use crate::dialect::{Mark, Reading};
+use crate::dialect::{Mark, Reading, unread, unwalked};
 use crate::json::Walk;
 use crate::meter::{CacheInput, Tier, UsageSource};
 use crate::provider;
@@ -10,16 +10,18 @@ use crate::sse::Event;
 
 pub(in crate::dialect) fn event(event: &Event<'_>, reading: &mut Reading) -> Mark {
     match event.name {
-        b"contentBlockDelta" => block(event.data, b"delta", reading),
-        b"contentBlockStart" => block(event.data, b"start", reading),
+        b"contentBlockDelta" => block(event, b"delta", reading),
+        b"contentBlockStart" => block(event, b"start", reading),
         b"messageStop" => {
-            members(&mut Walk::new(event.data), reading, Part::Numbers);
-            Mark::Other
+            let whole = members(&mut Walk::new(event.data), reading, Part::Numbers);
+            if whole { Mark::Other } else { unread(Mark::Other, event) }
         }
         b"metadata" => {
-            reading.terminated |= members(&mut Walk::new(event.data), reading, Part::Numbers);
-            Mark::End
+            let whole = members(&mut Walk::new(event.data), reading, Part::Numbers);
+            reading.terminated |= whole;
+            if whole { Mark::End } else { unread(Mark::End, event) }
         }
+        b"messageStart" | b"contentBlockStop" => unwalked(event),
         name if is_failure(name) => {
             reading.error = Some(provider::classify_named_event(name, event.data));
             Mark::Error
@@ -102,17 +104,20 @@ fn output(walk: &mut Walk<'_>, reading: &mut Reading) {
 
 /// The text of a delta or of a block's start.
 #[inline]
-fn block(data: &[u8], wanted: &[u8], reading: &mut Reading) -> Mark {
-    let mut walk = Walk::new(data);
-    if walk.object() {
+fn block(event: &Event<'_>, wanted: &[u8], reading: &mut Reading) -> Mark {
+    let mut walk = Walk::new(event.data);
+    let mut mark = Mark::Other;
+    let whole = walk.object() && {
         while let Some(key) = walk.key() {
-            if key == wanted {
-                return if text(&mut walk, reading, 0) { Mark::Content } else { Mark::Other };
+            if key != wanted {
+                walk.skip();
+            } else if text(&mut walk, reading, 0) {
+                mark = Mark::Content;
             }
-            walk.skip();
         }
-    }
-    Mark::Other
+        walk.at_end()
+    };
+    if whole { mark } else { unread(mark, event) }
 }
 
 /// What the model wrote into one block: text, a call's name and arguments, thinking. Not what a server's tool found.

@@ -1,7 +1,7 @@
 //! What the data plane must know of an answer: usage, ends, errors, delivered text. What Cohere bills is less than the
 //! tokens, since its template is free: both are kept.
 
-use crate::dialect::{Mark, Reading, kind, read_error_event};
+use crate::dialect::{Mark, Reading, kind, read_error_event, unread, unwalked};
 use crate::json::Walk;
 use crate::meter::{CacheInput, UsageSource};
 use crate::sse::Event;
@@ -10,11 +10,14 @@ use crate::telemetry::ErrorClass;
 pub(in crate::dialect) fn event(event: &Event<'_>, reading: &mut Reading) -> Mark {
     match kind(event) {
         b"content-delta" | b"tool-plan-delta" | b"tool-call-delta" | b"tool-call-start" | b"content-start" => {
-            delta(event.data, reading)
+            delta(event, reading)
         }
         b"message-start" => {
-            document(event.data, reading, Part::Numbers);
-            Mark::Other
+            if document(event.data, reading, Part::Numbers) {
+                Mark::Other
+            } else {
+                unread(Mark::Other, event)
+            }
         }
         b"message-end" => {
             let whole = document(event.data, reading, Part::Numbers);
@@ -23,11 +26,13 @@ pub(in crate::dialect) fn event(event: &Event<'_>, reading: &mut Reading) -> Mar
                 return Mark::Error;
             }
             reading.terminated |= whole;
-            Mark::End
+            if whole { Mark::End } else { unread(Mark::End, event) }
         }
         // `[DONE]` follows `message-end`, which says more; some never send it.
-        b"citation-start" | b"citation-end" | b"content-end" | b"tool-call-end" | b"debug" => Mark::Other,
+        b"citation-start" | b"citation-end" | b"content-end" | b"tool-call-end" => unwalked(event),
+        b"debug" => Mark::Other,
         _ if event.data == b"[DONE]" => Mark::Other,
+        b"" if unread(Mark::Other, event) == Mark::Malformed => Mark::Malformed,
         b"" | b"error" => {
             read_error_event(event.data, reading);
             Mark::Error
@@ -91,17 +96,20 @@ fn members(walk: &mut Walk<'_>, reading: &mut Reading, part: Part, depth: u32) {
 }
 
 #[inline]
-fn delta(data: &[u8], reading: &mut Reading) -> Mark {
-    let mut walk = Walk::new(data);
-    if walk.object() {
+fn delta(event: &Event<'_>, reading: &mut Reading) -> Mark {
+    let mut walk = Walk::new(event.data);
+    let mut mark = Mark::Other;
+    let whole = walk.object() && {
         while let Some(key) = walk.key() {
-            if key == b"delta" {
-                return if text(&mut walk, reading, 0) { Mark::Content } else { Mark::Other };
+            if key != b"delta" {
+                walk.skip();
+            } else if text(&mut walk, reading, 0) {
+                mark = Mark::Content;
             }
-            walk.skip();
         }
-    }
-    Mark::Other
+        walk.at_end()
+    };
+    if whole { mark } else { unread(mark, event) }
 }
 
 /// What the model wrote, however deep it stands in `{"message":{"content":{"text":..}}}`; in a whole answer contents

@@ -9,6 +9,7 @@ use super::finish::{finish_of, word};
 use super::logprobs::push_openai_items;
 use super::partial::PartialCall;
 use crate::dialect::common::{Finish, Piece, Request, Text};
+use crate::dialect::rescue::Followed;
 use crate::json::Walk;
 use crate::sse::Event;
 
@@ -19,6 +20,8 @@ pub struct AnswerIn {
     candidates: Vec<Candidate>,
     /// Scratch for log probabilities.
     items: Vec<u8>,
+    /// An image, sound, code or what came of it: no piece tells them.
+    left_out: bool,
 }
 
 #[derive(Default)]
@@ -48,6 +51,8 @@ struct Part<'a> {
     thought: bool,
     signature: Option<&'a [u8]>,
     call: Option<Walk<'a>>,
+    /// It is of a kind that no piece tells.
+    other: bool,
 }
 
 impl AnswerIn {
@@ -59,6 +64,15 @@ impl AnswerIn {
     pub fn event(&mut self, event: &Event<'_>, emit: &mut dyn FnMut(Piece<'_>)) {
         if !event.data.is_empty() {
             self.body(event.data, emit);
+        }
+    }
+
+    /// Whether the pieces told all that came.
+    pub fn followed(&self) -> Followed {
+        match self.left_out {
+            true => Followed::Lost,
+            false if self.candidates.iter().any(|candidate| candidate.partial.is_some()) => Followed::Halfway,
+            false => Followed::Whole,
         }
     }
 
@@ -119,7 +133,11 @@ impl AnswerIn {
         }
         let Some(candidate) = self.candidates.get_mut(at) else { return };
         if let Some(mut content) = places.content {
-            each_part(&mut content, |part| candidate.part(choice, part, emit));
+            let left_out = &mut self.left_out;
+            each_part(&mut content, |part| {
+                *left_out |= part.other;
+                candidate.part(choice, part, emit);
+            });
         }
         if let Some(mut logprobs) = places.logprobs {
             self.items.clear();
@@ -137,7 +155,7 @@ impl AnswerIn {
 
 impl Candidate {
     fn part(&mut self, choice: u32, part: Part<'_>, emit: &mut dyn FnMut(Piece<'_>)) {
-        let Part { text, thought, signature, call } = part;
+        let Part { text, thought, signature, call, .. } = part;
         let signature = signature.filter(|signature| !signature.is_empty()).map(Text::Escaped);
         if let Some(call) = call {
             return self.call(choice, call, signature, emit);
@@ -279,6 +297,10 @@ fn each_part<'a>(content: &mut Walk<'a>, mut each: impl FnMut(Part<'a>)) {
                     b"functionCall" => {
                         let mut call = *content;
                         part.call = call.object().then_some(call);
+                        content.skip();
+                    }
+                    b"inlineData" | b"fileData" | b"executableCode" | b"codeExecutionResult" => {
+                        part.other = true;
                         content.skip();
                     }
                     _ => content.skip(),

@@ -99,6 +99,25 @@ impl AnswerOut {
         }
     }
 
+    pub fn shows_thoughts(&self) -> bool {
+        !self.hides_thoughts
+    }
+
+    /// The client got a response as it came.
+    pub fn follow(&mut self) {
+        self.begun = true;
+    }
+
+    /// Takes a piece of it.
+    pub fn followed(&mut self, piece: Piece<'_>, discarded: &mut Vec<u8>) {
+        match piece {
+            Piece::Finish { .. } => {}
+            piece => self.piece(piece, discarded),
+        }
+        // The client has its calls.
+        self.calls.clear();
+    }
+
     fn part(&mut self, choice: u32, out: &mut Vec<u8>, part: impl FnOnce(&mut Vec<u8>)) {
         self.open(out);
         push_candidate(choice, part, None, out);

@@ -5,7 +5,7 @@
 
 use super::finish::word;
 use super::usage::{predictions, usage};
-use crate::dialect::{Mark, Reading, label};
+use crate::dialect::{Mark, Reading, label, unread};
 use crate::json::Walk;
 use crate::meter::UsageSource;
 use crate::sse::Event;
@@ -33,12 +33,13 @@ pub(in crate::dialect) fn event(event: &Event<'_>, reading: &mut Reading) -> Mar
     if reading.terminated {
         reading.output_is_stub = false;
     }
-    match seen {
+    let mark = match seen {
         Seen { error: true, .. } => Mark::Error,
         Seen { content: true, .. } => Mark::Content,
         Seen { ended: 1.., .. } | Seen { blocked: true, .. } => Mark::End,
         _ => Mark::Other,
-    }
+    };
+    if whole || !matches!(event.name, b"" | b"message") { mark } else { unread(mark, event) }
 }
 
 /// Returns whether the body is whole JSON. Its text is looked at only when the provider did not say what it amounts to.

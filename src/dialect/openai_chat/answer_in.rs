@@ -30,6 +30,8 @@ pub struct AnswerIn {
     refused: Bits,
     thinking: Thinking,
     calls: Calls,
+    /// Sound came, which no piece tells.
+    sounded: bool,
 }
 
 impl AnswerIn {
@@ -45,6 +47,12 @@ impl AnswerIn {
         }
         // Groq names it; the members may then stand without an `error` around them.
         self.document(event.data, event.name == b"error", false, emit);
+    }
+
+    /// Something came that the pieces did not tell, or told in another form: sound, a custom tool's input, a call as it
+    /// was before there were tools.
+    pub fn left_out(&self) -> bool {
+        self.sounded || self.calls.are_odd()
     }
 
     /// The whole body of a unary 2xx answer.
@@ -155,6 +163,7 @@ impl AnswerIn {
             emit(Piece::Text { choice: index, text: Text::Escaped(text) });
         }
         if let Some(message) = message.and_then(Message::find) {
+            self.sounded |= message.sounds();
             if message.refuses() {
                 self.refused |= bit;
             }

@@ -1,11 +1,12 @@
 //! Pieces -> the stream that a client of chat completions reads (spec "providers" 2): the role on a choice's first
 //! delta, its end in a chunk of its own, the usage in a last one without choices where it was asked for, `[DONE]`.
 
-use super::shape::{Choices, DONE, Ends, call_id, finish, head, model, number, usage};
+use super::shape::{Choices, DONE, Ends, call_id, finish, head, head_like, model, number, usage};
 use super::thinking::Stretches;
 use crate::dialect::About;
 use crate::dialect::common::{Finish, Piece, Request, Text};
 use crate::meter::Usage;
+use crate::sse::Event;
 
 /// Writes a stream. One per attempt.
 pub struct AnswerOut {
@@ -22,6 +23,8 @@ pub struct AnswerOut {
     /// Calls (choice, index) without arguments so far: `{}` if it stays so.
     bare: Vec<(u32, u32)>,
     thinking: Stretches,
+    /// Chunks are named as those that the client got from its provider.
+    adopted: bool,
 }
 
 impl AnswerOut {
@@ -38,6 +41,7 @@ impl AnswerOut {
             refused: Choices::default(),
             bare: Vec::new(),
             thinking: Stretches::default(),
+            adopted: false,
         };
         new.name("");
         new
@@ -105,6 +109,30 @@ impl AnswerOut {
             out.extend_from_slice(b"}\n\n");
         }
         out.extend_from_slice(DONE);
+    }
+
+    /// Takes the names of a chunk that the client got as it came.
+    pub fn follow(&mut self, event: &Event<'_>) {
+        const FIRST: u32 = 0;
+        // A role that comes twice is joined to itself by OpenAI's own SDK.
+        if !self.begun.has(FIRST) && memchr::memmem::find(event.data, b"\"role\"").is_some() {
+            self.begun.add(FIRST);
+        }
+        if !self.adopted
+            && let Some(names) = head_like(event.data, "chat.completion.chunk", &self.about)
+        {
+            self.adopted = true;
+            self.head = [b"data: ", names.as_slice(), b"\"choices\":["].concat();
+        }
+    }
+
+    /// Takes a piece of it.
+    pub fn followed(&mut self, piece: Piece<'_>, discarded: &mut Vec<u8>) {
+        match piece {
+            Piece::Start { .. } if self.adopted => {}
+            Piece::Finish { choice, .. } => self.ends.told(choice),
+            piece => self.piece(piece, discarded),
+        }
     }
 
     fn name(&mut self, said: &str) {

@@ -12,7 +12,10 @@ const CALLS_MAX: usize = 1024;
 
 /// The calls begun so far, of all choices.
 #[derive(Default)]
-pub(super) struct Calls(Vec<Known>);
+pub(super) struct Calls {
+    known: Vec<Known>,
+    odd: bool,
+}
 
 struct Known {
     choice: u32,
@@ -33,6 +36,7 @@ struct Call<'a> {
     name: &'a [u8],
     arguments: Option<Text<'a>>,
     signature: Option<&'a [u8]>,
+    custom: bool,
 }
 
 impl Calls {
@@ -50,14 +54,21 @@ impl Calls {
             while calls.item() {
                 let mut call = Call::default();
                 call.find(&mut calls, 0);
+                self.odd |= call.custom;
                 self.call(&call, choice, thinking, emit);
             }
         }
         if let Some(mut function_call) = message.function_call {
             let mut call = Call { number: Some(0), ..Call::default() };
             call.find(&mut function_call, 1);
+            self.odd = true;
             self.call(&call, choice, thinking, emit);
         }
+    }
+
+    /// Some were no functions, or not written as tools are.
+    pub fn are_odd(&self) -> bool {
+        self.odd
     }
 
     fn call(&mut self, call: &Call<'_>, choice: u32, thinking: &mut Thinking, emit: &mut dyn FnMut(Piece<'_>)) {
@@ -65,12 +76,12 @@ impl Calls {
             Some(index) => index,
             None if call.name.is_empty() && call.id.is_empty() => return,
             None => {
-                if self.0.len() >= CALLS_MAX {
+                if self.known.len() >= CALLS_MAX {
                     return;
                 }
-                let index = self.0.iter().filter(|known| known.choice == choice).count() as u32;
+                let index = self.known.iter().filter(|known| known.choice == choice).count() as u32;
                 let whole = call.arguments.is_some_and(|arguments| is_object(&arguments.decode()));
-                self.0.push(Known { choice, index, number: call.number, id: call.id.to_vec(), whole });
+                self.known.push(Known { choice, index, number: call.number, id: call.id.to_vec(), whole });
                 thinking.close(choice);
                 emit(Piece::Call {
                     choice,
@@ -89,7 +100,7 @@ impl Calls {
 
     /// The call that this item continues, if it does.
     fn known(&self, call: &Call<'_>, choice: u32) -> Option<u32> {
-        let mut of_choice = self.0.iter().rev().filter(|known| known.choice == choice);
+        let mut of_choice = self.known.iter().rev().filter(|known| known.choice == choice);
         let known = match call.number {
             Some(_) => of_choice.find(|known| known.number == call.number)?,
             None if call.id.is_empty() => of_choice.next()?,
@@ -111,7 +122,10 @@ impl<'a> Call<'a> {
             match key {
                 b"index" => self.number = walk.number().whole().or(self.number),
                 b"id" => self.id = walk.string().unwrap_or_default(),
-                b"function" | b"custom" if depth == 0 => self.find(walk, 1),
+                b"function" | b"custom" if depth == 0 => {
+                    self.custom |= key == b"custom";
+                    self.find(walk, 1);
+                }
                 b"name" => self.name = walk.string().unwrap_or_default(),
                 // A custom tool's `input` is no JSON, and is asked for by nobody who is translated.
                 b"arguments" => self.arguments = arguments(walk),

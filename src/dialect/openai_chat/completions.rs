@@ -4,11 +4,12 @@ use serde_json::{Map, Value};
 
 use super::fields::At;
 use super::request_in;
-use super::shape::{Choices, DONE, Ends, finish, head, model, number, quoted, usage};
+use super::shape::{Choices, DONE, Ends, finish, head, head_like, model, number, quoted, usage};
 use super::unary_out::joined;
 use crate::dialect::About;
 use crate::dialect::common::{Answer, AnswerPart, Choice, Finish, Invalid, Lost, Message, Piece, Request, Role, Text};
 use crate::meter::Usage;
+use crate::sse::Event;
 
 /// What OpenAI documents for a request that does not say it.
 const MAX_TOKENS: u64 = 16;
@@ -68,6 +69,8 @@ pub struct AnswerOut {
     stream_usage: bool,
     begun: Choices,
     ends: Ends,
+    /// Chunks are named as those that the client got from its provider.
+    adopted: bool,
 }
 
 impl AnswerOut {
@@ -78,6 +81,7 @@ impl AnswerOut {
             stream_usage: request.stream_usage,
             begun: Choices::default(),
             ends: Ends::default(),
+            adopted: false,
         };
         new.name("");
         new
@@ -108,6 +112,25 @@ impl AnswerOut {
             out.extend_from_slice(b"}\n\n");
         }
         out.extend_from_slice(DONE);
+    }
+
+    /// Takes the names of a chunk that the client got as it came.
+    pub fn follow(&mut self, event: &Event<'_>) {
+        if !self.adopted
+            && let Some(names) = head_like(event.data, "text_completion", &self.about)
+        {
+            self.adopted = true;
+            self.head = [b"data: ", names.as_slice(), CHOICE].concat();
+        }
+    }
+
+    /// Takes a piece of it.
+    pub fn followed(&mut self, piece: Piece<'_>, discarded: &mut Vec<u8>) {
+        match piece {
+            Piece::Start { .. } if self.adopted => {}
+            Piece::Finish { choice, .. } => self.ends.told(choice),
+            piece => self.piece(piece, discarded),
+        }
     }
 
     fn name(&mut self, said: &str) {

@@ -49,6 +49,10 @@ impl<'a> Message<'a> {
         Some(found)
     }
 
+    pub fn sounds(&self) -> bool {
+        self.audio.is_some()
+    }
+
     pub fn refuses(&self) -> bool {
         self.refusal.is_some()
     }

@@ -8,7 +8,7 @@ use crate::json::Walk;
 use crate::meter::{CacheInput, UsageSource};
 use crate::sse::Event;
 
-use crate::dialect::{Mark, Reading, read_error_event};
+use crate::dialect::{Mark, Reading, read_error_event, unread};
 
 const MEMO_BYTES_MAX: usize = 512;
 
@@ -43,13 +43,24 @@ pub(in crate::dialect) fn event(event: &Event<'_>, reading: &mut Reading) -> Mar
         return Mark::Error;
     }
     let mut seen = Seen::default();
-    document(event.data, reading, &mut seen, Part::Event);
-    match seen {
+    let whole = document(event.data, reading, &mut seen, Part::Event);
+    let mark = match seen {
         Seen { error: true, .. } => Mark::Error,
         Seen { content: true, .. } => Mark::Content,
         Seen { usage: true, empty_choices: true, .. } => Mark::UsageOnly,
         _ => Mark::Other,
+    };
+    if whole { mark } else { cut(mark, event, reading) }
+}
+
+/// Not read to its end: no JSON, or a terminator with white space around it, or of an event of some other kind.
+#[cold]
+fn cut(mark: Mark, event: &Event<'_>, reading: &mut Reading) -> Mark {
+    if event.data.trim_ascii() == b"[DONE]" {
+        reading.terminated = true;
+        return Mark::End;
     }
+    if matches!(event.name, b"" | b"message") { unread(mark, event) } else { mark }
 }
 
 /// The text of a body is looked at only when the provider did not say what it amounts to.
@@ -82,6 +93,7 @@ fn document(data: &[u8], reading: &mut Reading, seen: &mut Seen, part: Part) -> 
         reading.memo.clear();
         memorable = part == Part::Event && data.first() == Some(&b'{');
     }
+    let wrapped = data.first() == Some(&b'[');
     while let Some(key) = walk.key() {
         match key {
             b"choices" => {
@@ -118,7 +130,7 @@ fn document(data: &[u8], reading: &mut Reading, seen: &mut Seen, part: Part) -> 
             _ => walk.skip(),
         }
     }
-    walk.at_end()
+    (!wrapped || !walk.item()) && walk.at_end()
 }
 
 #[inline]

@@ -5,7 +5,7 @@ use std::io::Write;
 use super::answer_in::{Bits, bit};
 use crate::dialect::About;
 use crate::dialect::common::{Finish, Text};
-use crate::json::escape_into;
+use crate::json::{Walk, escape_into};
 use crate::meter::Usage;
 
 pub(super) const DONE: &[u8] = b"data: [DONE]\n\n";
@@ -29,6 +29,33 @@ pub(super) fn head(prefix: &str, object: &str, about: &About, model: &str, out: 
     out.extend_from_slice(b",\"model\":");
     quoted(model, out);
     out.push(b',');
+}
+
+/// The same, as a provider's own chunk begins, for chunks that follow it. `None` where it names no id (Azure's first).
+pub(super) fn head_like(chunk: &[u8], object: &str, about: &About) -> Option<Vec<u8>> {
+    let (mut id, mut created, mut model) = (&b""[..], None, &b""[..]);
+    let mut walk = Walk::new(chunk);
+    if walk.object() {
+        while let Some(key) = walk.key() {
+            match key {
+                b"id" => id = walk.string().unwrap_or_default(),
+                b"created" => created = walk.number().whole(),
+                b"model" => model = walk.string().unwrap_or_default(),
+                _ => walk.skip(),
+            }
+        }
+    }
+    if id.is_empty() {
+        return None;
+    }
+    let mut out = b"{\"id\":\"".to_vec();
+    Text::Escaped(id).push_escaped(&mut out);
+    let _ = write!(out, "\",\"object\":\"{object}\",\"created\":");
+    number(created.unwrap_or(about.created_unix_s), &mut out);
+    out.extend_from_slice(b",\"model\":\"");
+    Text::Escaped(model).push_escaped(&mut out);
+    out.extend_from_slice(b"\",");
+    Some(out)
 }
 
 /// The provider's name of the model where it says one.
@@ -107,7 +134,11 @@ impl Choices {
 /// How the choices of a stream ended. Told when all is over: some providers say it with every chunk, and the last one
 /// counts (Vertex); some never do (Snowflake).
 #[derive(Default)]
-pub(super) struct Ends(Vec<End>);
+pub(super) struct Ends {
+    ends: Vec<End>,
+    /// The client knows of these.
+    told: Choices,
+}
 
 pub(super) struct End {
     pub choice: u32,
@@ -117,13 +148,18 @@ pub(super) struct End {
 
 impl Ends {
     pub fn set(&mut self, choice: u32, reason: Finish, said: Text<'_>) {
-        self.0.retain(|end| end.choice != choice);
-        self.0.push(End { choice, reason, said: said.decode().into_owned() });
+        self.ends.retain(|end| end.choice != choice);
+        self.ends.push(End { choice, reason, said: said.decode().into_owned() });
+    }
+
+    /// The client got it as the provider told it.
+    pub fn told(&mut self, choice: u32) {
+        self.told.add(choice);
     }
 
     /// Of every choice that began or ended, at least one: `unsaid` tells how those ended that nothing was said of.
     pub fn all(&mut self, begun: &Choices, unsaid: impl Fn(u32) -> Finish) -> Vec<End> {
-        let mut ends = std::mem::take(&mut self.0);
+        let mut ends = std::mem::take(&mut self.ends);
         for choice in (0..Bits::BITS).filter(|choice| begun.has(*choice)) {
             if !ends.iter().any(|end| end.choice == choice) {
                 ends.push(End { choice, reason: unsaid(choice), said: String::new() });
@@ -132,6 +168,7 @@ impl Ends {
         if ends.is_empty() {
             ends.push(End { choice: 0, reason: Finish::Stop, said: String::new() });
         }
+        ends.retain(|end| !self.told.has(end.choice));
         ends.sort_by_key(|end| end.choice);
         ends
     }

@@ -5,7 +5,7 @@
 //! Calls stay open until the answer is over, since a provider may write several at a time.
 
 use super::carried;
-use super::item::{Item, Kind, Status, checked_logprobs, member, push};
+use super::item::{Item, Kind, Stage, Status, checked_logprobs, member, push};
 use super::response::{Head, State};
 use crate::dialect::About;
 use crate::dialect::common::{Finish, Piece, Request, Text};
@@ -13,14 +13,14 @@ use crate::meter::Usage;
 
 /// Writes a stream. One per attempt.
 pub struct AnswerOut {
-    head: Head,
-    begun: bool,
-    sequence_number: u64,
-    items: Vec<Item>,
+    pub(super) head: Head,
+    pub(super) begun: bool,
+    pub(super) sequence_number: u64,
+    pub(super) items: Vec<Item>,
     /// The open item that is no call.
-    open: Option<usize>,
+    pub(super) open: Option<usize>,
     /// The provider's index of each call, and where it stands in `items`.
-    calls: Vec<(u32, usize)>,
+    pub(super) calls: Vec<(u32, usize)>,
     finish: Option<Finish>,
     said: String,
 }
@@ -122,22 +122,22 @@ impl AnswerOut {
     /// The open item of this kind, which is opened when there is none.
     #[inline]
     fn stretch(&mut self, kind: Kind, out: &mut Vec<u8>) -> usize {
-        if let Some(at) = self.open
-            && self.items.get(at).is_some_and(|item| item.kind == kind)
-        {
-            return at;
-        }
-        self.close_open(Status::Completed, out);
-        let at = self.add(Item::new(kind), out);
-        self.open = Some(at);
-        let kind = match kind {
-            Kind::Reasoning => "response.reasoning_summary_part.added",
-            _ => "response.content_part.added",
-        };
-        self.item_event(kind, at, out, |item, out| {
-            out.extend_from_slice(b",\"part\":");
-            item.write_part(out);
+        let open = self.open.filter(|at| self.items.get(*at).is_some_and(|item| item.takes(kind)));
+        let at = open.unwrap_or_else(|| {
+            self.close_open(Status::Completed, out);
+            self.add(Item::new(kind), out)
         });
+        self.open = Some(at);
+        if self.items.get_mut(at).is_some_and(|item| item.open_part(kind)) {
+            let name = match kind {
+                Kind::Reasoning => "response.reasoning_summary_part.added",
+                _ => "response.content_part.added",
+            };
+            self.item_event(name, at, out, |item, out| {
+                out.extend_from_slice(b",\"part\":");
+                item.write_part(out);
+            });
+        }
         at
     }
 
@@ -224,27 +224,28 @@ impl AnswerOut {
     }
 
     fn close(&mut self, at: usize, status: Status, out: &mut Vec<u8>) {
-        let Some(kind) = self.items.get(at).map(|item| item.kind) else { return };
-        if kind == Kind::Call && self.items.get(at).is_some_and(|item| item.text.trim_ascii().is_empty()) {
+        let Some((kind, stage)) = self.items.get(at).map(|item| (item.kind, item.stage)) else { return };
+        let is_call = kind == Kind::Call;
+        let is_bare = self.items.get(at).is_some_and(|item| item.text.trim_ascii().is_empty());
+        if is_call && is_bare && stage == Stage::Added {
             self.delta(at, Text::Plain("{}"), out);
         }
         let Some(item) = self.items.get_mut(at) else { return };
         item.finish(status);
-        let is_bare = item.kind == Kind::Reasoning && item.text.is_empty();
-        if !is_bare {
-            let (text_done, part_done) = match kind {
-                Kind::Text => ("response.output_text.done", "response.content_part.done"),
-                Kind::Refusal => ("response.refusal.done", "response.content_part.done"),
-                Kind::Reasoning => ("response.reasoning_summary_text.done", "response.reasoning_summary_part.done"),
-                Kind::Call => ("response.function_call_arguments.done", ""),
-            };
+        let (text_done, part_done) = match kind {
+            Kind::Text => ("response.output_text.done", "response.content_part.done"),
+            Kind::Refusal => ("response.refusal.done", "response.content_part.done"),
+            Kind::Reasoning => ("response.reasoning_summary_text.done", "response.reasoning_summary_part.done"),
+            Kind::Call => ("response.function_call_arguments.done", ""),
+        };
+        if stage == Stage::Part || (stage == Stage::Added && is_call) {
             self.item_event(text_done, at, out, write_whole);
-            if !part_done.is_empty() {
-                self.item_event(part_done, at, out, |item, out| {
-                    out.extend_from_slice(b",\"part\":");
-                    item.write_part(out);
-                });
-            }
+        }
+        if matches!(stage, Stage::Part | Stage::TextDone) && !is_call {
+            self.item_event(part_done, at, out, |item, out| {
+                out.extend_from_slice(b",\"part\":");
+                item.write_part(out);
+            });
         }
         self.output_item("response.output_item.done", at, out);
     }
@@ -278,8 +279,8 @@ fn start_item_event(sequence_number: &mut u64, kind: &str, answer: &str, item: &
     item.push_id(answer, at, out);
     push(out, format_args!("\",\"output_index\":{at}"));
     match item.kind {
-        Kind::Text | Kind::Refusal => out.extend_from_slice(b",\"content_index\":0"),
-        Kind::Reasoning => out.extend_from_slice(b",\"summary_index\":0"),
+        Kind::Text | Kind::Refusal => push(out, format_args!(",\"content_index\":{}", item.part)),
+        Kind::Reasoning => push(out, format_args!(",\"summary_index\":{}", item.part)),
         Kind::Call => {}
     }
 }

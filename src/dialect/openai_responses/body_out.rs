@@ -62,6 +62,7 @@ fn items(choice: &Choice, answer: &str) -> Vec<Item> {
 
 fn whole(kind: Kind, text: &str) -> Item {
     let mut item = Item::new(kind);
+    item.open_part(kind);
     escape_into(text, &mut item.text);
     item
 }

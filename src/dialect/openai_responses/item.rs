@@ -1,6 +1,6 @@
 //! An item of the output that a client reads, while it grows and when it is done.
 //!
-//! Every item has one part at most: what changes its kind (text, then a refusal) begins a new item, which is as legal
+//! Every item that is written here has one part at most: what changes its kind (text, then a refusal) begins a new item, which is as legal
 //! and needs no second level of bookkeeping.
 
 use std::io::Write;
@@ -36,10 +36,30 @@ impl Status {
     }
 }
 
+/// How much of an item the client has: each part and each text has an event for its beginning and one for its end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Stage {
+    /// No part is open yet. Calls have none.
+    Added,
+    Part,
+    TextDone,
+    /// The part is among the `earlier` ones.
+    PartDone,
+}
+
 /// All texts are insides of JSON strings.
 pub(super) struct Item {
     pub kind: Kind,
     pub status: Status,
+    pub stage: Stage,
+    /// As its provider named it; empty where it gets a name of ours.
+    pub id: Vec<u8>,
+    /// Index of the part that is open, or was last.
+    pub part: u64,
+    /// Parts before it, with commas between.
+    pub earlier: Vec<u8>,
+    /// All of the item, as its provider wrote it.
+    pub whole: Vec<u8>,
     /// Text, refusal, summary of the thinking or arguments.
     pub text: Vec<u8>,
     /// Items of the `logprobs` array.
@@ -55,6 +75,11 @@ impl Item {
         Item {
             kind,
             status: Status::InProgress,
+            stage: Stage::Added,
+            id: Vec::new(),
+            part: 0,
+            earlier: Vec::new(),
+            whole: Vec::new(),
             text: Vec::new(),
             logprobs: Vec::new(),
             name: Vec::new(),
@@ -83,6 +108,39 @@ impl Item {
         item
     }
 
+    /// Whether text of this kind can go on in it.
+    pub fn takes(&self, kind: Kind) -> bool {
+        let is_said = |kind| matches!(kind, Kind::Text | Kind::Refusal);
+        match self.stage {
+            Stage::Part => self.kind == kind,
+            Stage::Added | Stage::PartDone => self.kind == kind || (is_said(self.kind) && is_said(kind)),
+            Stage::TextDone => false,
+        }
+    }
+
+    /// Opens a part where none is open; true when it did.
+    pub fn open_part(&mut self, kind: Kind) -> bool {
+        if self.stage == Stage::Part {
+            return false;
+        }
+        if self.stage == Stage::PartDone {
+            self.part += 1;
+        }
+        (self.kind, self.stage) = (kind, Stage::Part);
+        true
+    }
+
+    /// The part is over, and this is all of it.
+    pub fn part_done(&mut self, part: &[u8]) {
+        if !self.earlier.is_empty() {
+            self.earlier.push(b',');
+        }
+        push_on_one_line(part, &mut self.earlier);
+        self.text.clear();
+        self.logprobs.clear();
+        self.stage = Stage::PartDone;
+    }
+
     /// Nothing more comes. A surrogate half that stayed alone becomes U+FFFD, and a call has arguments.
     pub fn finish(&mut self, status: Status) {
         self.status = status;
@@ -95,6 +153,9 @@ impl Item {
 
     /// Its id, unique in the answer: `msg_`, `rs_` or `fc_`, the answer's id and the place.
     pub fn push_id(&self, answer: &str, at: usize, out: &mut Vec<u8>) {
+        if !self.id.is_empty() {
+            return out.extend_from_slice(&self.id);
+        }
         let prefix = match self.kind {
             Kind::Text | Kind::Refusal => "msg",
             Kind::Reasoning => "rs",
@@ -105,6 +166,9 @@ impl Item {
 
     /// The whole object; its content only once it is done.
     pub fn write(&self, answer: &str, at: usize, out: &mut Vec<u8>) {
+        if !self.whole.is_empty() {
+            return out.extend_from_slice(&self.whole);
+        }
         let status = self.status.as_str();
         out.extend_from_slice(b"{\"id\":\"");
         self.push_id(answer, at, out);
@@ -116,16 +180,12 @@ impl Item {
                         "\",\"type\":\"message\",\"status\":\"{status}\",\"role\":\"assistant\",\"content\":["
                     ),
                 );
-                if self.status != Status::InProgress {
-                    self.write_part(out);
-                }
+                self.write_parts(self.status != Status::InProgress && self.has_part(), out);
                 out.push(b']');
             }
             Kind::Reasoning => {
                 out.extend_from_slice(b"\",\"type\":\"reasoning\",\"summary\":[");
-                if !self.text.is_empty() {
-                    self.write_part(out);
-                }
+                self.write_parts(!self.text.is_empty(), out);
                 out.push(b']');
                 if !self.signature.is_empty() {
                     member("encrypted_content", &self.signature, out);
@@ -141,7 +201,22 @@ impl Item {
         out.push(b'}');
     }
 
-    /// The one part of a message or of a summary.
+    fn has_part(&self) -> bool {
+        matches!(self.stage, Stage::Part | Stage::TextDone)
+    }
+
+    /// `with_last`: also the part that is not among the earlier ones.
+    fn write_parts(&self, with_last: bool, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.earlier);
+        if with_last {
+            if !self.earlier.is_empty() {
+                out.push(b',');
+            }
+            self.write_part(out);
+        }
+    }
+
+    /// The part of a message or of a summary that is open, or was last.
     pub fn write_part(&self, out: &mut Vec<u8>) {
         match self.kind {
             Kind::Refusal => {
@@ -175,6 +250,11 @@ pub(super) fn checked_logprobs(items: &[u8]) -> Option<Vec<u8>> {
         }
     }
     array.get(1..array.len() - 1).map(<[u8]>::to_vec)
+}
+
+/// JSON of the provider's as an event's line can hold it.
+pub(super) fn push_on_one_line(json: &[u8], out: &mut Vec<u8>) {
+    out.extend(json.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
 }
 
 /// `,"name":"value"`, the value escaped already.

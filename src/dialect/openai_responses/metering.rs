@@ -4,29 +4,32 @@ use crate::json::Walk;
 use crate::meter::CacheInput;
 use crate::sse::Event;
 
-use crate::dialect::{Mark, Reading, kind, read_error_event};
+use crate::dialect::{Mark, Reading, kind, read_error_event, unread, unwalked};
 
 pub(in crate::dialect) fn event(event: &Event<'_>, reading: &mut Reading) -> Mark {
     let kind = kind(event);
     if kind.ends_with(b".delta") {
-        return delta(kind, event.data, reading);
+        return delta(kind, event, reading);
     }
     match kind {
         b"response.created" | b"response.queued" | b"response.in_progress" => {
-            if reading.response_id.is_none() {
-                envelope(event.data, reading);
+            if reading.response_id.is_none() && !envelope(event.data, reading) {
+                return unread(Mark::Other, event);
             }
-            Mark::Other
+            unwalked(event)
         }
         b"response.completed" | b"response.incomplete" | b"response.failed" => {
             // Cut inside its last event, a stream is as truncated as anywhere else.
-            reading.terminated |= envelope(event.data, reading);
-            Mark::End
+            let whole = envelope(event.data, reading);
+            reading.terminated |= whole;
+            if whole { Mark::End } else { unread(Mark::End, event) }
         }
         b"error" => {
             read_error_event(event.data, reading);
             Mark::Error
         }
+        // Names that are not known here may stand over anything.
+        _ if kind.is_empty() || kind.starts_with(b"response.") => unwalked(event),
         _ => Mark::Other,
     }
 }
@@ -37,12 +40,13 @@ pub(in crate::dialect) fn body(body: &[u8], reading: &mut Reading) -> bool {
     walk.at_end()
 }
 
-/// A piece of text, reasoning, arguments or code. Nothing behind it matters.
+/// A piece of text, reasoning, arguments or code.
 #[inline]
-fn delta(kind: &[u8], data: &[u8], reading: &mut Reading) -> Mark {
-    let mut walk = Walk::new(data);
+fn delta(kind: &[u8], event: &Event<'_>, reading: &mut Reading) -> Mark {
+    let mut walk = Walk::new(event.data);
+    let mut mark = Mark::Other;
     if !walk.object() {
-        return Mark::Other;
+        return unread(mark, event);
     }
     while let Some(key) = walk.key() {
         if key != b"delta" {
@@ -54,9 +58,11 @@ fn delta(kind: &[u8], data: &[u8], reading: &mut Reading) -> Mark {
             b"response.audio.delta" | b"response.output_audio.delta" => delta.is_some_and(|sound| !sound.is_empty()),
             _ => reading.push(delta),
         };
-        return if content { Mark::Content } else { Mark::Other };
+        if content {
+            mark = Mark::Content;
+        }
     }
-    Mark::Other
+    if walk.at_end() { mark } else { unread(mark, event) }
 }
 
 /// An event that carries a response; false when it is not whole.

@@ -5,6 +5,7 @@ mod answer_out;
 mod answer_read;
 mod body_out;
 mod carried;
+mod follow;
 mod input_in;
 mod input_out;
 mod item;

@@ -5,13 +5,16 @@ use serde_json::{Map, Value, json};
 use super::item::{Item, member, push};
 use super::request_out::{write_format, write_tool, write_tool_choice};
 use crate::dialect::About;
-use crate::dialect::common::{Finish, Part, Request, Role};
-use crate::json::escape_into;
+use crate::dialect::common::{Finish, Part, Request, Role, Text};
+use crate::json::{Walk, escape_into};
 use crate::meter::{Tier, Usage, UsageSource};
 
 /// What all forms of one response have in common.
 pub(super) struct Head {
     pub about: About,
+    /// Escaped; `resp_` and the answer's id, or the provider's.
+    id: Vec<u8>,
+    created_unix_s: u64,
     /// Escaped.
     pub model: Vec<u8>,
     /// Members that repeat the request, each with a comma before it.
@@ -56,18 +59,31 @@ impl Head {
     pub fn new(request: &Request, about: &About) -> Self {
         let mut model = Vec::new();
         escape_into(&about.model, &mut model);
-        Head { about: about.clone(), model, echo: echo(request) }
+        let id = format!("resp_{}", about.id).into_bytes();
+        Head { about: about.clone(), id, created_unix_s: about.created_unix_s, model, echo: echo(request) }
+    }
+
+    /// Takes the names of a response that the client got as it came.
+    pub fn adopt(&mut self, mut response: Walk<'_>) {
+        if !response.object() {
+            return;
+        }
+        while let Some(key) = response.key() {
+            match key {
+                b"id" => replace(&mut self.id, response.string()),
+                b"model" => replace(&mut self.model, response.string()),
+                b"created_at" => self.created_unix_s = response.number().whole().unwrap_or(self.created_unix_s),
+                _ => response.skip(),
+            }
+        }
     }
 
     pub fn write(&self, state: State<'_>, items: &[Item], usage: &Usage, out: &mut Vec<u8>) {
-        let About { id, created_unix_s, .. } = &self.about;
+        let Head { about: About { id, .. }, created_unix_s, .. } = self;
         let status = state.as_str();
-        push(
-            out,
-            format_args!(
-                "{{\"id\":\"resp_{id}\",\"object\":\"response\",\"created_at\":{created_unix_s},\"status\":\"{status}\""
-            ),
-        );
+        out.extend_from_slice(b"{\"id\":\"");
+        out.extend_from_slice(&self.id);
+        push(out, format_args!("\",\"object\":\"response\",\"created_at\":{created_unix_s},\"status\":\"{status}\""));
         match state {
             State::Failed(said) => {
                 out.extend_from_slice(b",\"error\":{\"code\":\"server_error\",\"message\":\"the model failed: ");
@@ -98,6 +114,13 @@ impl Head {
         out.extend_from_slice(b",\"usage\":");
         write_usage(usage, out);
         out.push(b'}');
+    }
+}
+
+fn replace(slot: &mut Vec<u8>, said: Option<&[u8]>) {
+    if let Some(said) = said.filter(|said| !said.is_empty()) {
+        slot.clear();
+        Text::Escaped(said).push_escaped(slot);
     }
 }
 
