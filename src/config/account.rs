@@ -8,6 +8,7 @@ use super::cost::{self, Cost};
 use super::credential::Credential;
 use super::endpoint::{self, Endpoint};
 use super::error::one_of;
+use super::health_check;
 use super::kinds::Kind;
 use super::paths::Paths;
 use super::read::{Fields, NAME, Reader, is_name};
@@ -17,7 +18,7 @@ use crate::meter::Pricing;
 use crate::meter::pricing::PriceList;
 use crate::tls::config::ClientConfigs;
 
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 10] = [
     "type",
     "name",
     "base_url",
@@ -27,6 +28,7 @@ const KEYS: [&str; 9] = [
     "tls_settings",
     "on_unsupported",
     "discount_percent",
+    "health_check",
 ];
 
 /// Fields that Sluice writes itself, on every request it sends; that of the key beside them.
@@ -95,6 +97,7 @@ pub(super) fn read(
         None => {}
     }
     account.headers = headers;
+    account.health_check = health_check::read(reader, fields, &account);
     for item in reader.list(fields, "integrations") {
         integration(reader, item, kind, &mut account);
     }

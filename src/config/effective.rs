@@ -7,8 +7,10 @@ use super::limits::shown_limits;
 use super::paths::Paths;
 use super::prices::PriceSettings;
 use super::read::shown_bytes;
+use super::routing;
 use super::snapshot::{
-    Account, Api, Auth, OnUnsupported, OtlpProtocol, OtlpTarget, Process, Secret, Shards, Snapshot, Telemetry,
+    Account, Api, Auth, HealthCheck, OnUnsupported, OtlpProtocol, OtlpTarget, Process, Secret, Shards, Snapshot,
+    Telemetry,
 };
 use crate::meter::pricing::Ratio;
 
@@ -21,6 +23,7 @@ pub fn print_effective(snapshot: &Snapshot) -> String {
     for account in &snapshot.accounts {
         let _ = provider_account(&mut out, account);
     }
+    let _ = routing::show(&mut out, &snapshot.routing);
     for index in 0..snapshot.virtual_accounts.len() {
         let _ = virtual_account(&mut out, snapshot, index);
     }
@@ -30,8 +33,8 @@ pub fn print_effective(snapshot: &Snapshot) -> String {
 fn sluice(out: &mut String, snapshot: &Snapshot) -> std::fmt::Result {
     let process = &snapshot.process;
     writeln!(out, "type: sluice\nname: {}", quoted(&process.name))?;
-    let listen: Vec<String> = process.listen.iter().map(|address| quoted(&address.to_string())).collect();
-    writeln!(out, "listen: [{}]", listen.join(", "))?;
+    let listen: Vec<String> = process.listen.iter().map(|address| address.to_string()).collect();
+    writeln!(out, "listen: {}", list(&listen))?;
     if let [cert, key] = process.tls_files.as_slice() {
         writeln!(out, "tls: {{cert: {}, key: {}}}", quoted(&cert.to_string_lossy()), quoted(&key.to_string_lossy()))?;
     }
@@ -87,8 +90,7 @@ fn telemetry(out: &mut String, telemetry: &Telemetry) -> std::fmt::Result {
         "  resource_attributes: {}",
         map(telemetry.resource_attributes.iter().map(|(k, v)| (k, v.as_str())))
     )?;
-    let labels: Vec<String> = telemetry.metadata_labels.iter().map(|label| quoted(label)).collect();
-    writeln!(out, "  metadata_labels: [{}]", labels.join(", "))?;
+    writeln!(out, "  metadata_labels: {}", list(&telemetry.metadata_labels))?;
     for (signal, target) in [("traces", &telemetry.traces), ("metrics", &telemetry.metrics)] {
         match target {
             None => writeln!(out, "  # otlp, {signal}: not pushed")?,
@@ -152,6 +154,10 @@ fn provider_account(out: &mut String, account: &Account) -> std::fmt::Result {
     writeln!(out, "on_unsupported: {on_unsupported}")?;
     if account.prices.discount != Ratio::ONE {
         writeln!(out, "discount_percent: {}", account.prices.discount.shown_discount())?;
+    }
+    if let Some(HealthCheck { path, interval_ms, timeout_ms }) = &account.health_check {
+        let path = quoted(path);
+        writeln!(out, "health_check: {{path: {path}, interval_ms: {interval_ms}, timeout_ms: {timeout_ms}}}")?;
     }
     integrations(out, account)
 }
@@ -230,8 +236,7 @@ fn integrations(out: &mut String, account: &Account) -> std::fmt::Result {
 fn virtual_account(out: &mut String, snapshot: &Snapshot, index: usize) -> std::fmt::Result {
     let Some(account) = snapshot.virtual_accounts.get(index) else { return Ok(()) };
     writeln!(out, "---\ntype: virtual-account\nname: {}", quoted(&account.principal.name))?;
-    let teams: Vec<String> = account.principal.teams.iter().map(|team| quoted(team)).collect();
-    writeln!(out, "teams: [{}]", teams.join(", "))?;
+    writeln!(out, "teams: {}", list(&account.principal.teams))?;
     writeln!(out, "metadata: {}", map(account.metadata.iter().map(|(k, v)| (k, v.as_str()))))?;
     writeln!(out, "tokens:")?;
     for key in &account.keys {
@@ -245,17 +250,22 @@ fn virtual_account(out: &mut String, snapshot: &Snapshot, index: usize) -> std::
     Ok(())
 }
 
-fn secrets(pairs: &[(String, Secret)]) -> String {
+pub(super) fn secrets(pairs: &[(String, Secret)]) -> String {
     map(pairs.iter().map(|(name, _)| (name, "***")))
 }
 
-fn map<'a>(pairs: impl Iterator<Item = (&'a String, &'a str)>) -> String {
+pub(super) fn map<'a>(pairs: impl Iterator<Item = (&'a String, &'a str)>) -> String {
     let pairs: Vec<String> = pairs.map(|(key, value)| format!("{}: {}", quoted(key), quoted(value))).collect();
     format!("{{{}}}", pairs.join(", "))
 }
 
+pub(super) fn list<T: AsRef<str>>(items: &[T]) -> String {
+    let items: Vec<String> = items.iter().map(|item| quoted(item.as_ref())).collect();
+    format!("[{}]", items.join(", "))
+}
+
 /// Plain where YAML takes it for a string, else a JSON string, which YAML reads the same.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'/' | b'.');
     let letter = text.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'/');
     match letter && text.bytes().all(plain) && !matches!(text, "null" | "true" | "false") {

@@ -9,6 +9,7 @@ mod effective;
 mod endpoint;
 mod env;
 mod error;
+mod health_check;
 mod identity;
 mod kinds;
 mod limits;

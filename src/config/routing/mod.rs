@@ -13,6 +13,7 @@ mod names;
 mod places;
 mod read;
 mod rule;
+mod shown;
 
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ use serde_json::Value;
 pub(super) use codes::OF_UPSTREAM;
 pub(super) use names::VirtualNames;
 pub(super) use read::Documents;
+pub(super) use shown::show;
 
 use super::secret::Secret;
 use super::snapshot::Account;
@@ -48,8 +50,12 @@ impl Routing {
     /// Makes the `Arc`s that requests clone anew, those of the accounts' models where they are one of them.
     pub(super) fn own(&mut self, accounts: &[Account]) {
         for one in &mut self.targets {
-            let listed = accounts.get(one.account).and_then(|account| account.models.get(&*one.target.model));
-            one.target = listed.cloned().unwrap_or_else(|| Arc::new(Target::clone(&one.target)));
+            let Some(account) = accounts.get(one.account) else { continue };
+            one.target = account.models.get(&*one.target.model).cloned().unwrap_or_else(|| {
+                // Where the mock of this process is, is known only now.
+                let (host, port) = (account.upstream.host.as_str().into(), account.upstream.port);
+                Arc::new(Target { host, port, ..Target::clone(&one.target) })
+            });
         }
         let ids = self.rules.iter_mut().map(|rule| &mut rule.id);
         let ids = ids.chain(self.fallbacks.iter_mut().map(|rule| &mut rule.id));

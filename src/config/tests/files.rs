@@ -125,3 +125,40 @@ fn a_bad_certificate_is_told_at_its_line_without_its_bytes() {
         format!("{}:3: `tls`: {}: no certificate read: not PEM", main.display(), folder.0.join("cert.pem").display());
     assert_eq!(faults, [expected]);
 }
+
+#[test]
+fn the_routing_example_has_one_of_everything() {
+    let loaded = load(&[repository("routing.yaml")], &Env::of(&VARIABLES));
+    let snapshot = loaded.unwrap_or_else(|errors| panic!("{errors:?}"));
+    let routing = &snapshot.routing;
+    let mut types: Vec<&str> = routing.rules.iter().map(|rule| rule.routing_type.as_str()).collect();
+    types.sort_unstable();
+    let expected = [
+        "cost-based-routing",
+        "latency-based-routing",
+        "least-busy-routing",
+        "priority-based-routing",
+        "slo-routing",
+        "weight-based-routing",
+    ];
+    assert_eq!(types, expected);
+    assert_eq!((routing.fallbacks.len(), routing.virtual_models.len()), (1, 1));
+    assert!(routing.rules[0].sticky.is_some() && routing.rules[2].hedge.is_some());
+    assert_eq!(routing.rules[2].on_stream_failure, OnStreamFailure::Continue);
+    let answers = &routing.rules[2].candidates;
+    assert!(answers[0].sla.is_some() && answers[1].change.params.len() == 1 && answers[1].metadata_match.len() == 1);
+    // What it shows as defaults are those.
+    let check = snapshot.accounts[0].health_check.as_ref().expect("asked");
+    assert_eq!((check.path.as_str(), check.interval_ms, check.timeout_ms), ("/v1/models", 10_000, 2_000));
+    assert_eq!((answers[0].retry.attempts, answers[0].retry.delay_ms), (2, 100));
+}
+
+#[test]
+fn effective_routing_reads_back_as_the_same() {
+    let first = load(&[repository("routing.yaml")], &Env::of(&VARIABLES)).unwrap_or_else(|errors| panic!("{errors:?}"));
+    let first = print_effective(&first);
+    let with_secrets = first.replace("api_key: \"***\"", "api_key: \"${env:OPENAI_API_KEY}\"");
+    let again = load_text(&with_secrets, &VARIABLES).unwrap_or_else(|errors| panic!("{errors:#?}\n{first}"));
+    // `***` is the value of headers there, and shown as such again.
+    assert_eq!(print_effective(&again), first);
+}

@@ -7,6 +7,7 @@ mod providers;
 mod refused;
 mod routing;
 mod routing_faults;
+mod routing_scenarios;
 mod telemetry;
 
 use std::path::PathBuf;

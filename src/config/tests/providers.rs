@@ -399,3 +399,43 @@ fn the_effective_configuration_of_every_kind_reads_back_and_shows_no_secret() {
         assert_eq!(print_effective(&accepted(&again, &variables)), first);
     }
 }
+
+#[test]
+fn a_health_check_asks_for_the_kinds_own_list_of_models() {
+    let azure = "azure_endpoint: https://r.openai.azure.com/";
+    for (kind, rest, path) in [
+        ("openai", KEY.to_owned(), "/v1/models"),
+        ("openai", "base_url: http://h/proxy/v1".to_owned(), "/proxy/v1/models"),
+        ("openai", "base_url: http://h/v1/openai".to_owned(), "/v1/openai/models"),
+        ("groq", KEY.to_owned(), "/openai/v1/models"),
+        ("anthropic", KEY.to_owned(), "/v1/models"),
+        ("mock", String::new(), "/v1/models"),
+        ("cohere", KEY.to_owned(), "/v1/models"),
+        ("google-gemini", KEY.to_owned(), "/v1beta/models"),
+        ("azure-openai", format!("{azure}\n{KEY}"), "/openai/v1/models"),
+        ("azure-openai", format!("{azure}\napi_version: 2024-10-21\n{KEY}"), "/openai/models?api-version=2024-10-21"),
+        ("google-vertex", format!("project: p\nlocation: us\n{CHAIN}"), "/v1/projects/p/locations/us"),
+        ("aws-bedrock", format!("region: us-east-1\n{CHAIN}"), "/"),
+    ] {
+        assert_eq!(account(kind, &rest).health_check, None, "{kind}");
+        let check = account(kind, &format!("{rest}\nhealth_check: {{}}")).health_check;
+        let expected = HealthCheck { path: path.to_owned(), interval_ms: 10_000, timeout_ms: 2_000 };
+        assert_eq!(check, Some(expected), "{kind} {rest}");
+    }
+    let text = "health_check: {path: \"/up?deep=1\", interval_ms: 500}";
+    let expected = HealthCheck { path: "/up?deep=1".to_owned(), interval_ms: 500, timeout_ms: 500 };
+    assert_eq!(account("mock", text).health_check, Some(expected));
+}
+
+#[test]
+fn faults_of_a_health_check_are_told() {
+    for (rest, expected) in [
+        ("{path: up}", "`path`: expected a path such as `/v1/models`: visible ASCII that begins with `/`"),
+        ("{interval_ms: 10}", "`interval_ms`: expected a whole number from 100 to 3600000"),
+        ("{interval_ms: 500, timeout_ms: 501}", "`timeout_ms`: expected a whole number from 10 to 500"),
+        ("{every_ms: 5}", "unknown key `every_ms` in health_check; expected `path`, `interval_ms` or `timeout_ms`"),
+        ("true", "`health_check`: expected a mapping, found a single value"),
+    ] {
+        assert_eq!(faults("mock", &format!("health_check: {rest}")), [format!("test.yaml:3: {expected}")]);
+    }
+}

@@ -323,3 +323,58 @@ fn shards_share_no_reference_count_of_a_rule_or_target() {
     assert!(std::sync::Arc::ptr_eq(listed, &copy.routing.targets[0].target));
     assert!(!std::sync::Arc::ptr_eq(&snapshot.routing.rules[0].id, &copy.routing.rules[0].id));
 }
+
+#[test]
+fn the_effective_routing_shows_all_of_it_but_its_secrets() {
+    let text = "type: gateway-load-balancing-config
+name: a
+rules:
+  - id: r
+    type: weight-based-routing
+    when: {subjects: [\"virtual-account:v\"], models: [\"*\"], metadata: {env: \"true\"}}
+    hedge: {after_ms: 5}
+    sticky_routing: {ttl_seconds: 60, session_identifiers: [{source: headers, key: X-S}]}
+    load_balance_targets:
+      - {target: openai/gpt4, weight: 30, timeout_ms: 7, ttft_timeout_ms: 6, metadata_match: {a: \"1\"},
+         headers_override: {set: {x-key: \"Bearer ${env:K}\"}, remove: [x-b]},
+         override_params: {temperature: 0.20, note: \"a: #b\\n\", nested: {list: [1, {}]}},
+         retry_config: {attempts: 1, on_status_codes: [429, overloaded]}, fallback_status_codes: []}
+---
+type: gateway-load-balancing-config
+name: b
+rules: []
+model_configs:
+  - model: claude/any
+    usage_limits: {tokens_per_minute: 9}
+    failure_tolerance: {allowed_failures_per_minute: 3, cooldown_period_minutes: 5}
+---
+type: gateway-fallback-config
+name: f
+rules:
+  - {id: f, when: {response_status_codes: [500]}, fallback_models: [{target: claude/x, override_params: {a: null}}]}
+---
+";
+    let snapshot = accepted(&format!("{ACCOUNTS}{text}{VIRTUAL}"), &[("K", "open-sesame")]);
+    let shown = print_effective(&snapshot);
+    assert!(!shown.contains("open-sesame"), "{shown}");
+    for part in [
+        "when: {subjects: [\"virtualaccount:v\"], models: [\"*\"], metadata: {env: \"true\"}}\n",
+        "    hedge: {after_ms: 5}\n",
+        "sticky_routing: {ttl_seconds: 60, session_identifiers: [{source: headers, key: x-s}]}\n",
+        "        weight: 30\n",
+        "        retry_config: {attempts: 1, delay: 100, on_status_codes: [\"429\", overloaded]}\n",
+        "        fallback_status_codes: []\n",
+        "override_params: {temperature: 0.20, note: \"a: #b\\n\", nested: {\"list\":[1,{}]}}\n",
+        "headers_override: {set: {x-key: \"***\"}, remove: [x-b]}\n",
+        "        timeout_ms: 7\n        ttft_timeout_ms: 6\n        metadata_match: {a: \"1\"}\n",
+        "  - model: claude/any\n    usage_limits: {tokens_per_minute: 9}\n",
+        "failure_tolerance: {allowed_failures_per_minute: 3, cooldown_period_minutes: 5}\n",
+        "    when: {response_status_codes: [500]}\n    fallback_models:\n      - target: claude/x\n",
+        "    slug: house-chat\n    model_types: [chat]\n    routing_config:\n      type: weight-based-routing\n",
+    ] {
+        assert!(shown.contains(part), "{part}\n{shown}");
+    }
+    let with_secrets =
+        shown.replace("api_key: \"***\"", "api_key: \"${env:K}\"").replace("x-key: \"***\"", "x-key: \"${env:K}\"");
+    assert_eq!(print_effective(&accepted(&with_secrets, &[("K", "k")])), shown);
+}
