@@ -287,7 +287,7 @@ fn faults_of_provider_accounts_say_what_was_expected() {
         (
             "aws-bedrock",
             format!("region: us-east-1\n{CHAIN}\nask_usage: true"),
-            "test.yaml:5: unknown key `ask_usage` in a provider account; expected `type`, `name`, `base_url`, `auth_data`, `headers`, `integrations`, `tls_settings`, `on_unsupported`, `discount_percent` or `region`",
+            "test.yaml:5: unknown key `ask_usage` in a provider account; expected `type`, `name`, `base_url`, `auth_data`, `headers`, `integrations`, `tls_settings`, `on_unsupported`, `discount_percent`, `health_check` or `region`",
         ),
         (
             "google-vertex",

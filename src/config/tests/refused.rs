@@ -232,6 +232,15 @@ fn no_fault_holds_a_secret() {
          auth_data: {type: service-account, credentials_json: swordfish}",
         "type: provider-account/google-vertex\nname: a\nproject: p\nlocation: global\n\
          auth_data: {type: service-account, credentials_json: \"${env:LINES}\"}",
+        "type: provider-account/openai\nname: a\nbase_url: http://h\n---\ntype: gateway-load-balancing-config\nname: lb\nrules:\n\
+         - {id: sword fish, type: swordfish, when: {subjects: [swordfish], models: [sword fish], metadata: swordfish},\n\
+         on_stream_failure: swordfish, hedge: {after: swordfish}, sticky_routing: swordfish, load_balance_targets: [swordfish,\n\
+         {target: swordfish, weight: swordfish, timeout_ms: swordfish, retry_config: {attempts: 1, on_status_codes: [swordfish]},\n\
+         headers_override: {set: {x-key: swordfish}, remove: [sword fish]}, override_params: swordfish}]}\nmodel_configs: [{model: swordfish}]",
+        "type: gateway-fallback-config\nname: f\nrules: [{id: sword fish, when: {response_status_codes: [swordfish]},\n\
+         fallback_models: [swordfish, {target: swordfish}]}]",
+        "type: provider-account/virtual-model\nname: sword fish\nintegrations: [swordfish, {name: sword fish, slug: sword fish,\n\
+         type: swordfish, model_types: [swordfish], routing_config: swordfish}]",
         "type: virtual-account\nname: a\ntokens: [swordfish, {id: k, sha256: swordfish}, {id: l, value: swordfish}]\n\
          permissions: [swordfish, {resource_fqn: swordfish}]\nmetadata: swordfish\nteams: [\"sword fish\"]",
     ];
@@ -331,5 +340,23 @@ proptest! {
         value in yamlish(),
     ) {
         let _ = load_text(&format!("type: {kind}\nname: a\n{key}: {value}\n"), &[("A", "x")]);
+    }
+
+    #[test]
+    fn no_value_in_a_rule_makes_the_loader_panic(
+        key in prop::sample::select(vec![
+            "type", "when", "sticky_routing", "hedge", "on_stream_failure", "ttft_p95_ms", "load_balance_targets",
+        ]),
+        of_target in prop::sample::select(vec![
+            "weight", "sla_cutoff", "retry_config", "fallback_status_codes", "override_params", "headers_override",
+            "metadata_match", "timeout_ms",
+        ]),
+        (value, inner) in (yamlish(), yamlish()),
+    ) {
+        let text = format!(
+            "{MOCK}---\ntype: gateway-load-balancing-config\nname: a\nrules:\n  - id: r\n    type: weight-based-routing\n    \
+             {key}: {value}\n    load_balance_targets:\n      - target: m/x\n        {of_target}: {inner}\n"
+        );
+        let _ = load_text(&text, &[("A", "x")]);
     }
 }

@@ -318,6 +318,10 @@ fn shards_share_no_reference_count_of_a_rule_or_target() {
         assert_eq!(ours.target, theirs.target);
         assert!(!std::sync::Arc::ptr_eq(&ours.target, &theirs.target));
     }
+    // Where the mock of this process is, is known after the rules were read.
+    let mut placed = snapshot.clone();
+    placed.accounts[3].upstream.port = 4711;
+    assert_eq!(placed.for_shard().routing.targets[1].target.port, 4711);
     // A listed model is one target, whether a rule or its own name led to it.
     let listed = &copy.accounts[0].models["gpt4"];
     assert!(std::sync::Arc::ptr_eq(listed, &copy.routing.targets[0].target));
