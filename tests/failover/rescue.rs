@@ -1,0 +1,133 @@
+//! Streams that break off after the client got some of them, and are carried on by another target.
+
+use super::broken::FAULTS;
+use super::face::Face;
+use super::row::{ACROSS, Case, Pair, SAME, run};
+use super::{Client, Row, Stage, all, to};
+
+const LIMITS: &str = "limits: {stream_idle_ms: 700}\n";
+const RESTART: &str = "on_stream_failure: restart";
+const CONTINUE: &str = "on_stream_failure: continue";
+
+fn pairs() -> Vec<Pair> {
+    [&SAME[..], &ACROSS[..]].concat()
+}
+
+fn rescued(rule: &'static str) -> Vec<Row> {
+    FAULTS.iter().map(|words| Row::two(words, "", Client::Whole, [1, 1]).rule(rule)).collect()
+}
+
+/// Whether a provider of this kind goes on from what the assistant said.
+fn takes_prefill(kind: &str) -> bool {
+    matches!(kind, "anthropic" | "google-gemini" | "mistral-ai")
+}
+
+/// Scenario: streams break off in every way; the rule wants them said again.
+/// Guarantees: the client gets the whole text byte for byte, each word once, and a proper end; the other target is asked
+/// once, with the client's own conversation.
+#[test]
+fn a_restart_says_each_word_once() {
+    run("io_uring", LIMITS, &rescued(RESTART), &pairs(), &[true]);
+}
+
+/// Scenario: streams break off in every way; the rule wants them gone on with.
+/// Guarantees: the client gets the whole text byte for byte, each word once, and a proper end.
+#[test]
+fn a_continuation_says_each_word_once() {
+    run("epoll", LIMITS, &rescued(CONTINUE), &pairs(), &[true]);
+}
+
+/// Scenario: a stream is cut; what comes next is of a kind that goes on from the assistant's words, or is not.
+/// Guarantees: the first is shown what was delivered as the assistant's last turn, and answers with the rest alone; the
+/// other gets the conversation as it was.
+#[test]
+fn a_continuation_is_asked_for_by_prefill() {
+    let mut stage = Stage::new();
+    let plain = stage.rule("", &[to("openai", "tokens=60", "")]);
+    let row = Row::two("cut@40", "", Client::Whole, [1, 1]).rule(CONTINUE);
+    let mut mistral = row.clone();
+    mistral.others = vec!["mistral".to_owned()];
+    let mut cases: Vec<Case> = pairs().into_iter().map(|pair| Case::new(&mut stage, &row, pair, true)).collect();
+    cases.push(Case::new(&mut stage, &mistral, Pair(Face::Chat, "openai", "mistral-ai"), true));
+    let live = stage.start("io_uring", LIMITS);
+    let whole = live.ask(Face::Chat, &plain.model, false).said.text;
+    all(&cases, |case, failures| {
+        case.run(&live, &whole, failures);
+        let Pair(_, _, second) = case.pair;
+        let (call, what) = (case.last_call(&live, 1), format!("{:?}", case.pair));
+        let (role, said) = match (second, takes_prefill(second)) {
+            ("google-gemini", _) => ("model", 20),
+            (_, true) => ("assistant", 20),
+            _ => ("user", 60),
+        };
+        let found = (call["last_role"].as_str().unwrap_or_default().to_owned(), call["tokens"].as_u64());
+        // The simulated provider may tell roles in its own words.
+        let same = found.0 == role || (role == "model" && found.0 == "assistant");
+        failures.holds(&format!("{what} {found:?} instead of {role} {said}"), same && found.1 == Some(said));
+    });
+}
+
+/// Scenario: the other target refuses prefill, ignores it, or repeats it before it goes on.
+/// Guarantees: the refusal never reaches the client, which gets the whole text, each word once.
+#[test]
+fn a_continuation_that_is_refused_becomes_a_restart() {
+    let cut = |others: &[&str], calls: &[u64]| {
+        Row::two("cut@40", "", Client::Whole, [1, 1]).rule(CONTINUE).others(others, calls)
+    };
+    let prefilled: Vec<Pair> = pairs().into_iter().filter(|pair| takes_prefill(pair.2)).collect();
+    run("io_uring", LIMITS, &[cut(&["no-prefill"], &[1, 2])], &prefilled, &[true]);
+    run(
+        "io_uring",
+        LIMITS,
+        &[cut(&["ignore-prefill"], &[1, 1]), cut(&["repeat-prefill"], &[1, 1])],
+        &prefilled,
+        &[true],
+    );
+}
+
+/// Scenario: said again, the text becomes another one before it has reached what the client has.
+/// Guarantees: what the client has is not gone back on: it ends with an error event of its dialect.
+#[test]
+fn a_restart_that_diverges_is_an_error() {
+    let diverges =
+        |rule| Row::two("cut@40", "", Client::Broken, [1, 1]).rule(rule).others(&["other-words@20"], &[1, 1]);
+    run("io_uring", LIMITS, &[diverges(RESTART)], &pairs(), &[true]);
+    // No prefill there: it is a restart as well.
+    run("io_uring", LIMITS, &[diverges(CONTINUE)], &[SAME[0], SAME[2], ACROSS[1]], &[true]);
+}
+
+/// Scenario: the one that carries on breaks off in its turn, or is no answer at all, and there is a third; or there is none.
+/// Guarantees: the third carries on; without it the stream ends with an error event.
+#[test]
+fn a_rescue_can_be_rescued() {
+    let cut = |rule, others: &[&str], calls: &[u64], client| {
+        Row::two("cut@20", "", client, [1, 1]).rule(rule).others(others, calls)
+    };
+    for rule in [RESTART, CONTINUE] {
+        // The last one: before it has said anything new.
+        let words =
+            if rule == RESTART { ["cut@30", "errevent@30", "cut@5"] } else { ["cut@10", "errevent@10", "cut@0"] };
+        let mut rows: Vec<Row> = words.iter().map(|words| cut(rule, &[words, ""], &[1, 1, 1], Client::Whole)).collect();
+        rows.push(cut(rule, &["429,retry_after=60", ""], &[1, 1, 1], Client::Whole));
+        rows.push(cut(rule, &["reset", ""], &[1, 1, 1], Client::Whole));
+        rows.push(cut(rule, &["429,retry_after=60"], &[1, 1], Client::Broken));
+        // Where words are counted from their beginning in one and from the cut in the other.
+        let restarts = [SAME[0], SAME[2], ACROSS[1]];
+        let continues: Vec<Pair> = pairs().into_iter().filter(|pair| takes_prefill(pair.2)).collect();
+        let pairs = if rule == RESTART { restarts.to_vec() } else { continues };
+        run("io_uring", LIMITS, &rows, &pairs, &[true]);
+    }
+}
+
+/// Scenario: all is said but for the terminator.
+/// Guarantees: the answer is whole at the client, without a word twice; where the reason to end was told, nobody else is asked.
+#[test]
+fn a_missing_terminator_is_mended() {
+    for rule in [RESTART, CONTINUE] {
+        let told = Row::two("noterm", "", Client::Whole, [1, 0]).rule(rule);
+        run("io_uring", LIMITS, &[told], &[SAME[0], SAME[1], ACROSS[1]], &[true]);
+        let mut untold = Row::two("noterm", "", Client::Whole, [1, 1]).rule(rule);
+        untold.calls[1] = 0..=1;
+        run("io_uring", LIMITS, &[untold], &[SAME[2], ACROSS[3]], &[true]);
+    }
+}
