@@ -249,13 +249,38 @@ fn a_signature_that_the_client_has_is_not_given_again() {
     }
 }
 
+#[test]
+fn a_stream_that_is_one_array_stays_one() {
+    let script = [text("So it is. "), call("find", "{\"a\":1}")];
+    let sent = native(Wire::Gemini, &script);
+    for cut in 0..sent.len() {
+        let about = About { id: "0".into(), model: "m".into(), created_unix_s: 1 };
+        let asked = Request { stream_array: true, ..request() };
+        let mut translation = Translation::new(Face::Gemini, Wire::Gemini, asked, about);
+        translation.track();
+        let mut out = Vec::new();
+        for (at, sent) in sent[..cut].iter().enumerate() {
+            translation.follow(&event(sent));
+            out.extend_from_slice(if at == 0 { b"[" } else { b",\r\n" });
+            out.extend_from_slice(sent.1.as_bytes());
+        }
+        next_run(&mut translation, Wire::Chat, &native(Wire::Chat, &script), Resume::Restart, &mut out);
+        let mut gather = Gather::default();
+        let array: Vec<Value> = serde_json::from_slice(&out).unwrap();
+        assert!(array.len() > 1);
+        let mut reads = Reads::new(Wire::Gemini, &request(), "m");
+        reads.event(&event(&(String::new(), String::from_utf8(out).unwrap())), &mut |piece| gather.piece(piece));
+        assert_eq!(essence(&gather.answer()), whole(Face::Gemini, Wire::Gemini, &script), "cut {cut}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_pieces_both_runs_come_in(
         words in proptest::collection::vec("[a-z\u{e9}\u{1f600}\"\\\\ \n]{1,6}", 1..12),
-        cut in 0usize..20, every in 1usize..9, face in 0usize..5, first in 0usize..7, second in 0usize..7,
+        cut in 0usize..20, every in 1usize..9, slice in 1usize..200, face in 0usize..5, first in 0usize..7, second in 0usize..7,
     ) {
         let (face, first, second) = (FACES[face], WIRES[first], WIRES[second]);
         let script = [Say::Text(words.clone())];
@@ -263,8 +288,19 @@ proptest! {
         let (mut translation, mut out) = first_run(face, first, &sent[..cut.min(sent.len() - 1)]);
         if translation.rescuable() {
             let again = native(second, &cut_otherwise(&script, every));
+            let before = out.clone();
             next_run(&mut translation, second, &again, Resume::Restart, &mut out);
             prop_assert!(!translation.diverged());
+            // The same bytes in other slices make the same.
+            let bytes: Vec<u8> = again.iter().flat_map(framed).collect();
+            let (mut sliced, mut scanner) = (first_run(face, first, &sent[..cut.min(sent.len() - 1)]).0, Scanner::new(1 << 20));
+            let mut made = before;
+            sliced.resume(second, "another-model", Resume::Restart);
+            for bytes in bytes.chunks(slice) {
+                scanner.feed(bytes, |event| sliced.event(&event, &mut made)).unwrap();
+            }
+            sliced.end(&Usage::default(), &mut made);
+            prop_assert_eq!(&made, &out);
             prop_assert_eq!(essence(&read(face, &out)), whole(face, first, &script));
             grammar::check(face, &out);
         }
