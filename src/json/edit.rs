@@ -1,6 +1,8 @@
 //! Splices: the few places of a request body that change on its way upstream.
 
-use super::{RequestScan, Span, escape_into};
+use serde_json::Value;
+
+use super::{RequestScan, Span, Walk, decode, escape_into};
 
 /// Replace the bytes of `span` by `with`; an empty span inserts.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -56,6 +58,42 @@ pub fn edit_include_usage(scan: &RequestScan, body: &[u8]) -> Option<Edit> {
     with.extend_from_slice(MEMBER);
     end_member(inside.trim_ascii_start().starts_with(b"}"), &mut with);
     Some(Edit { span: insert_at(options.start as usize + 1), with })
+}
+
+/// Sets top-level members: their values are replaced wherever they stand, and what is not there is put in front.
+pub fn edit_members(scan: &RequestScan, body: &[u8], members: &[(String, Value)]) -> Vec<Edit> {
+    let mut edits = Vec::new();
+    let mut found = vec![false; members.len()];
+    let mut walk = Walk::new(body);
+    if !walk.object() {
+        return edits;
+    }
+    while let Some(key) = walk.key() {
+        let name = decode(key);
+        let known = members.iter().position(|(member, _)| **member == *name);
+        walk.peek();
+        let start = walk.offset();
+        walk.skip();
+        if let Some(at) = known {
+            found[at] = true;
+            let span = Span { start: start as u32, end: walk.offset() as u32 };
+            edits.push(Edit { span, with: members[at].1.to_string().into_bytes() });
+        }
+    }
+    let mut with = Vec::new();
+    for ((name, value), _) in members.iter().zip(found).filter(|(_, found)| !found) {
+        if !with.is_empty() {
+            with.push(b',');
+        }
+        push_string(name, &mut with);
+        with.push(b':');
+        with.extend_from_slice(value.to_string().as_bytes());
+    }
+    if !with.is_empty() {
+        end_member(scan.is_empty_object, &mut with);
+        edits.push(Edit { span: insert_at(scan.object_start), with });
+    }
+    edits
 }
 
 /// Appends `body` with the edits done to `out`. Every other byte stays as it is. Edits may come in any order but must

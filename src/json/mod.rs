@@ -14,7 +14,7 @@ mod tests;
 mod walk;
 mod weight;
 
-pub use edit::{Edit, apply_edits, edit_include_usage, edit_model};
+pub use edit::{Edit, apply_edits, edit_include_usage, edit_members, edit_model};
 pub use scan::{RequestScan, Str, scan_request};
 pub use strict::Text;
 pub use string::{Unescaped, decode, escape_into, is_string_inside, trailing_half, unescape};

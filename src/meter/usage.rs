@@ -1,7 +1,7 @@
 //! The normalised usage of one attempt.
 
 /// How a usage is known; recorded with it as `sluice.usage.source`.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub enum UsageSource {
     /// Nothing was billed or seen.
     #[default]
@@ -89,6 +89,42 @@ pub enum Geo {
 }
 
 impl Usage {
+    /// Of two calls, as one. Known only as far as the less certain of them is.
+    pub fn plus(&self, more: &Usage) -> Usage {
+        if self.source == UsageSource::None {
+            return *more;
+        }
+        let billed = |billed: fn(&Billed) -> u64| -> u64 {
+            [self, more].into_iter().filter_map(|usage| usage.billed.as_ref()).map(billed).sum()
+        };
+        let either = self.billed.is_some() || more.billed.is_some();
+        Usage {
+            input: self.input + more.input,
+            cache_read: self.cache_read + more.cache_read,
+            cache_write_5m: self.cache_write_5m + more.cache_write_5m,
+            cache_write_1h: self.cache_write_1h + more.cache_write_1h,
+            cache_write: self.cache_write + more.cache_write,
+            output: self.output + more.output,
+            reasoning: self.reasoning + more.reasoning,
+            audio_input: self.audio_input + more.audio_input,
+            image_input: self.image_input + more.image_input,
+            audio_output: self.audio_output + more.audio_output,
+            image_output: self.image_output + more.image_output,
+            web_searches: self.web_searches + more.web_searches,
+            billed: either.then(|| Billed {
+                input: billed(|billed| billed.input),
+                output: billed(|billed| billed.output),
+                search_units: billed(|billed| billed.search_units),
+            }),
+            provider_cost_pico_usd: match (self.provider_cost_pico_usd, more.provider_cost_pico_usd) {
+                (Some(one), Some(other)) => Some(one + other),
+                _ => None,
+            },
+            modifiers: more.modifiers,
+            source: if more.source == UsageSource::None { self.source } else { self.source.max(more.source) },
+        }
+    }
+
     /// All cache-write tokens, whatever their time-to-live.
     pub fn cache_write_total(&self) -> u64 {
         self.cache_write_5m + self.cache_write_1h + self.cache_write

@@ -46,6 +46,17 @@ pub fn permits(permissions: &[String], account: &str, model: &str) -> bool {
     })
 }
 
+/// The same for a name that stands for several targets: `chat`, or `group/name`.
+pub fn permits_name(permissions: &[String], name: &str) -> bool {
+    permissions.iter().any(|permission| {
+        let whole = permission == "*" || permission == name;
+        whole
+            || permission
+                .strip_suffix("/*")
+                .is_some_and(|group| name.split_once('/').is_some_and(|(of, _)| of == group))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,15 +6,14 @@ use std::sync::Arc;
 use super::buffers::Held;
 use super::client::{Client, NoBytes};
 use super::request::{Parsed, Refusal, Request, Stop};
-use crate::config::Auth;
+use crate::config::{Auth, Snapshot};
 use crate::dialect::gemini_path;
 use crate::http1::{BodyDecoder, Name, RequestBody};
 use crate::json::{self, RequestScan};
-use crate::policy::identity::{self, authenticate, permits};
-use crate::policy::resolve::{Unresolved, resolve};
-use crate::policy::spoken::Spoken;
+use crate::policy::identity::{self, authenticate, permits, permits_name};
+use crate::policy::resolve::Unresolved;
 use crate::runtime::Buf;
-use crate::telemetry::{Face, Metadata, Outcome, Target};
+use crate::telemetry::{Face, Metadata, Outcome};
 
 /// The caller is known.
 pub struct Identified {
@@ -24,11 +23,11 @@ pub struct Identified {
 
 /// The body is here, is valid JSON and names a model.
 pub struct Admitted {
-    identified: Identified,
+    pub identified: Identified,
     pub body: BodySpan,
     pub scan: RequestScan,
-    model: String,
-    held: Held,
+    pub model: String,
+    pub held: Held,
 }
 
 /// The body, right behind the head in the client's inbox.
@@ -44,14 +43,16 @@ impl BodySpan {
     }
 }
 
-/// The target is chosen.
-pub struct Routed {
-    pub body: BodySpan,
-    pub scan: RequestScan,
-    pub account_index: usize,
-    pub target: Arc<Target>,
-    pub spoken: Spoken,
-    pub held: Held,
+impl Identified {
+    /// `None`: everything is allowed.
+    pub fn permissions<'a>(&self, snapshot: &'a Snapshot) -> Option<&'a [String]> {
+        let account = snapshot.virtual_accounts.get(self.account?);
+        Some(account.map_or(&[], |account| account.permissions.as_slice()))
+    }
+
+    pub fn may_use(&self, snapshot: &Snapshot, account: &str, model: &str) -> bool {
+        self.permissions(snapshot).is_none_or(|permissions| permits(permissions, account, model))
+    }
 }
 
 pub fn identify(_: Parsed, request: &mut Request, client: &Client) -> Result<Identified, Refusal> {
@@ -270,38 +271,11 @@ pub async fn send_continue(request: &Request, client: &mut Client) -> Result<(),
     client.send(interim).await.map_err(|_| Stop::Silent(Outcome::Cancelled))
 }
 
-/// Finds the account that serves the model, and whether the caller may use it.
-pub fn route(admitted: Admitted, request: &mut Request) -> Result<Routed, Refusal> {
-    let Admitted { identified, body, scan, model, held } = admitted;
-    let (account_index, target, spoken) = target_of(&identified, request, &model)?;
-    Ok(Routed { body, scan, account_index, target, spoken, held })
+pub fn refuse_permission(model: &str) -> Refusal {
+    Refusal::new(403, "model_not_allowed", format!("This API key may not use `{model}`."))
 }
 
-pub fn target_of(
-    identified: &Identified,
-    request: &mut Request,
-    model: &str,
-) -> Result<(usize, Arc<Target>, Spoken), Refusal> {
-    let snapshot = request.snapshot.clone();
-    let face = request.record().face;
-    let found = resolve(&snapshot, face, model).map_err(|unresolved| refuse_model(model, unresolved))?;
-    if let Some(account) = identified.account.and_then(|index| snapshot.virtual_accounts.get(index))
-        && !permits(&account.permissions, &found.account.name, found.model)
-    {
-        let message = format!("This API key may not use `{}/{}`.", found.account.name, shortened(found.model));
-        return Err(Refusal::new(403, "model_not_allowed", message));
-    }
-    let target = match found.target {
-        Some(target) => target.clone(),
-        None => request
-            .shard
-            .passed_on(&snapshot, found.account_index, shortened(found.model))
-            .ok_or_else(|| refuse_model(model, Unresolved::Unknown))?,
-    };
-    Ok((found.account_index, target, found.spoken))
-}
-
-fn refuse_model(model: &str, unresolved: Unresolved) -> Refusal {
+pub fn refuse_model(model: &str, unresolved: Unresolved) -> Refusal {
     let model = shortened(model);
     match unresolved {
         Unresolved::Unknown => Refusal::new(
@@ -335,19 +309,27 @@ pub struct VisibleModel<'a> {
 }
 
 pub fn visible_models<'a>(identified: &Identified, request: &'a Request) -> Vec<VisibleModel<'a>> {
+    const OWNER: &str = "sluice";
     let snapshot = &request.snapshot;
-    let account = identified.account.and_then(|index| snapshot.virtual_accounts.get(index));
-    let mut models: Vec<VisibleModel<'a>> = snapshot
-        .accounts
-        .iter()
-        .flat_map(|served| served.models.keys().map(move |model| (served, model)))
-        .filter(|(served, model)| account.is_none_or(|account| permits(&account.permissions, &served.name, model)))
-        .map(|(served, model)| VisibleModel {
-            id: format!("{}/{model}", served.name),
-            owner: &served.provider,
-            types: served.model_types.get(model).map_or(&[], Vec::as_slice),
-        })
-        .collect();
+    let permissions = identified.permissions(snapshot);
+    let own = snapshot.accounts.iter().flat_map(|served| served.models.keys().map(move |model| (served, model)));
+    let own = own.filter(|(served, model)| identified.may_use(snapshot, &served.name, model)).map(|(served, model)| {
+        let types = served.model_types.get(model).map_or(&[][..], Vec::as_slice);
+        VisibleModel { id: format!("{}/{model}", served.name), owner: &served.provider, types }
+    });
+    let named = |name: &str| permissions.is_none_or(|permissions| permits_name(permissions, name));
+    let routing = &snapshot.routing;
+    let virtual_models = routing.virtual_models.iter().map(|model| (&model.name, model.model_types.as_slice()));
+    // Names that only a rule knows.
+    let is_account = |name: &str| {
+        name.split_once('/').is_some_and(|(account, _)| snapshot.accounts.iter().any(|one| one.name == account))
+    };
+    let listed = routing.rules.iter().flat_map(|rule| &rule.when.models);
+    let listed = listed.filter(|name| *name != "*" && !is_account(name)).map(|name| (name, &[][..]));
+    let virtual_models = virtual_models.chain(listed).filter(|(name, _)| named(name));
+    let virtual_models = virtual_models.map(|(name, types)| VisibleModel { id: name.clone(), owner: OWNER, types });
+    let mut models: Vec<VisibleModel<'a>> = own.chain(virtual_models).collect();
     models.sort_by(|a, b| a.id.cmp(&b.id));
+    models.dedup_by(|a, b| a.id == b.id);
     models
 }

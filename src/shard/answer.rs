@@ -2,11 +2,13 @@
 
 use std::io::Write;
 
-use super::admit::{Identified, Routed, visible_models};
+use super::admit::{Identified, visible_models};
 use super::client::Client;
+use super::plan::{Pick, Plan};
 use super::request::{Next, Refusal, Request};
+use super::respond::push_target;
 use super::text::{push_request_id, push_traceparent};
-use super::{attempt, translate};
+use super::translate;
 use crate::dialect;
 use crate::http1::{push_field, write_status_line};
 use crate::mesh::Up;
@@ -57,13 +59,13 @@ pub async fn models(identified: Identified, request: &mut Request, client: &mut 
 
 /// Where no provider counts for others: by the family's own tokenizer where that is public and loaded, else the estimate
 /// that limits go by.
-pub async fn count_tokens(routed: Routed, request: &mut Request, client: &mut Client) -> Next {
-    let family = meter::family(&routed.target.model_id);
-    let counted = translate::text_of(routed.body.of(client.received())).and_then(|text| text.count(family));
+pub async fn count_tokens(plan: &Plan, pick: &Pick, request: &mut Request, client: &mut Client) -> Next {
+    let family = meter::family(&pick.target.model_id);
+    let counted = translate::text_of(plan.body.of(plan.bytes.content())).and_then(|text| text.count(family));
     if counted.is_none() && family != Family::Unknown && !meter::tokenizers_loaded() {
         request.shard.send(Up::NeedTokenizers);
     }
-    let tokens = counted.unwrap_or_else(|| attempt::estimate(&routed.scan, &routed.target).tokens);
+    let tokens = counted.unwrap_or_else(|| plan.input_tokens(&pick.target));
     request.record().outcome = Outcome::Served;
     send(request, client, 200, "application/json", format!("{{\"input_tokens\":{tokens}}}").into_bytes(), |_| {}).await
 }
@@ -83,6 +85,7 @@ async fn send(
     let _ = write!(head, "content-length: {}\r\n", body.len());
     more(&mut head);
     push_ids(request, &mut head);
+    push_target(request, &mut head);
     push_field(&mut head, "date", request.shard.clock.http_date().as_bytes());
     if !keep_alive {
         head.extend_from_slice(b"connection: close\r\n");

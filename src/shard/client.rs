@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 
@@ -110,6 +111,29 @@ impl Client {
         if !self.gone && self.inbox.as_ref().is_some_and(Buf::is_empty) {
             self.post_receive();
         }
+    }
+
+    /// Moves the request that lies at the front of the inbox out of it, `len` bytes long: it is kept for as long as it may
+    /// have to be sent again, while the inbox takes what comes next.
+    pub fn take_request(&mut self, len: usize) -> Buf {
+        let Some(mut request) = self.inbox.take() else { return self.shard.buffers.take(0) };
+        let rest = request.content().get(len..).unwrap_or(&[]);
+        let mut inbox = self.shard.buffers.take(PARKED_BYTES.max(rest.len()));
+        inbox.extend(rest);
+        request.truncate(len);
+        self.inbox = Some(inbox);
+        request
+    }
+
+    /// Waits for `work` while the client is there; `None` once it is not.
+    pub async fn or_gone<T>(&mut self, mut work: Pin<&mut impl Future<Output = T>>) -> Option<T> {
+        poll_fn(|cx| {
+            if let Poll::Ready(done) = work.as_mut().poll(cx) {
+                return Poll::Ready(Some(done));
+            }
+            if self.poll_gone(cx) { Poll::Ready(None) } else { Poll::Pending }
+        })
+        .await
     }
 
     /// One look at what [`Client::watch`] posted: true once the client is gone.

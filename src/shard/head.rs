@@ -4,7 +4,7 @@
 use super::proof::Proof;
 use super::request::{Request, hops};
 use super::text::{push_decimal, push_traceparent};
-use crate::config::{Account, Api, Paths, Secret};
+use crate::config::{Account, Api, Change, Paths, Secret};
 use crate::dialect::Wire;
 use crate::http1::{Field, Name, forward_fields, push_field};
 use crate::policy::spoken::Spoken;
@@ -21,6 +21,8 @@ pub struct Call<'a> {
     /// `None`: the body goes out in chunks.
     pub body_len: Option<u64>,
     pub proof: &'a Proof,
+    /// What the rule changes for this target.
+    pub change: Option<&'a Change>,
 }
 
 pub fn write_head(request: &mut Request, received: &[u8], call: &Call<'_>, out: &mut Vec<u8>) {
@@ -32,7 +34,7 @@ pub fn write_head(request: &mut Request, received: &[u8], call: &Call<'_>, out: 
     out.extend_from_slice(b"\r\n");
     let head = &request.head;
     if call.spoken == Spoken::Same {
-        forward_fields(&head.fields, received, out, |field, received| drops(field, received, account));
+        forward_fields(&head.fields, received, out, |field, received| drops(field, received, call));
     } else {
         // The client's fields are of its own dialect (`anthropic-beta`, an SDK's telemetry).
         let accept: &[u8] = match (call.stream, account.api) {
@@ -46,7 +48,14 @@ pub fn write_head(request: &mut Request, received: &[u8], call: &Call<'_>, out: 
     }
     let has_version = call.spoken == Spoken::Same && head.find(Name::AnthropicVersion).is_some();
     push_proof(account, call.proof, has_version, out);
+    let set = call.change.map_or(&[][..], |change| &change.headers_set);
+    let removed = |name: &str| call.change.is_some_and(|change| change.headers_remove.iter().any(|one| one == name));
     for (name, value) in &account.headers {
+        if !removed(&name.to_ascii_lowercase()) && !set.iter().any(|(set, _)| set.eq_ignore_ascii_case(name)) {
+            push_field(out, name, value.expose().as_bytes());
+        }
+    }
+    for (name, value) in set {
         push_field(out, name, value.expose().as_bytes());
     }
     // The answer's text is read as it passes, so it must come uncompressed.
@@ -103,26 +112,31 @@ pub fn asks_sse(request: &Request, received: &[u8]) -> bool {
 }
 
 /// What of a client's head is not for the provider.
-fn drops(field: &Field, received: &[u8], account: &Account) -> bool {
+fn drops(field: &Field, received: &[u8], call: &Call<'_>) -> bool {
     let name = field.name_span.of(received);
-    // What the account sets replaces what the client says.
-    let set = account.headers.iter().any(|(set, _)| name.eq_ignore_ascii_case(set.as_bytes()));
-    set || matches!(
-        field.name,
-        Name::Authorization
-            | Name::XApiKey
-            | Name::ApiKey
-            | Name::XGoogApiKey
-            | Name::OpenAiOrganization
-            | Name::AcceptEncoding
-            | Name::Cookie
-            | Name::Forwarded
-            | Name::Via
-            | Name::XRequestId
-            | Name::Metadata
-            | Name::TfyOrSluice
-            | Name::Traceparent
-    )
+    let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
+    // What the account or the rule sets replaces what the client says.
+    let set = call.account.headers.iter().any(|(set, _)| is(set));
+    let changed = call.change.is_some_and(|change| {
+        change.headers_set.iter().any(|(set, _)| is(set)) || change.headers_remove.iter().any(|name| is(name))
+    });
+    set || changed
+        || matches!(
+            field.name,
+            Name::Authorization
+                | Name::XApiKey
+                | Name::ApiKey
+                | Name::XGoogApiKey
+                | Name::OpenAiOrganization
+                | Name::AcceptEncoding
+                | Name::Cookie
+                | Name::Forwarded
+                | Name::Via
+                | Name::XRequestId
+                | Name::Metadata
+                | Name::TfyOrSluice
+                | Name::Traceparent
+        )
 }
 
 fn push_proof(account: &Account, proof: &Proof, has_version: bool, out: &mut Vec<u8>) {

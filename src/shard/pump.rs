@@ -8,12 +8,14 @@ use std::future::poll_fn;
 use std::io;
 use std::task::Poll;
 
-use super::buffers::{Buffers, Held, LARGEST_BYTES, STREAM_BYTES};
+use super::buffers::{Held, LARGEST_BYTES, STREAM_BYTES};
 use super::client::{Client, send_ms};
+use super::exchange::{About, Late};
+use super::progress::Progress;
 use super::reader::{End, Reader};
-use super::request::Request;
 use super::respond::Framing;
 use super::upstream::Upstream;
+use super::watch::Deadline;
 use crate::dialect;
 use crate::http1::{CHUNK_END, LAST_CHUNK, chunk_head};
 use crate::runtime::Buf;
@@ -21,18 +23,32 @@ use crate::telemetry::ErrorClass;
 
 /// An answer on its way from the provider to the client.
 pub struct Relay {
+    pub about: About,
     pub upstream: Upstream,
     pub reader: Reader,
+    pub progress: Progress,
+    /// Known once the answer is committed to.
     pub framing: Framing,
     pub is_stream: bool,
     /// The answer's head, until it leaves with the first content.
     pub head: Option<Vec<u8>>,
-    /// Content that came while a send was under way.
+    /// Content that came while a send was under way, or before anything may be sent.
     pub waiting: Option<Buf>,
     pub end: Option<End>,
+    late: Late,
+    /// Of the next receive.
+    room: usize,
+    silence: Silence,
     held: Held,
     /// The proper end of the answer has been handed to the client's connection.
     ended: bool,
+}
+
+/// Since when a provider has said nothing. Bytes that never make an event are nothing (a drip), unless they are many.
+#[derive(Default)]
+struct Silence {
+    events: u64,
+    bytes: usize,
 }
 
 enum Turn {
@@ -42,63 +58,138 @@ enum Turn {
 }
 
 impl Relay {
-    pub fn new(upstream: Upstream, reader: Reader, framing: Framing, is_stream: bool, held: Held) -> Self {
-        Self { upstream, reader, framing, is_stream, head: None, waiting: None, end: None, held, ended: false }
+    pub fn new(about: About, upstream: Upstream, reader: Reader, is_stream: bool, late: Late, held: Held) -> Self {
+        Self {
+            about,
+            upstream,
+            reader,
+            progress: Progress::default(),
+            framing: Framing::None,
+            is_stream,
+            head: None,
+            waiting: None,
+            end: None,
+            late,
+            room: STREAM_BYTES,
+            silence: Silence::default(),
+            held,
+            ended: false,
+        }
     }
 
-    /// Reads on without sending anything: until the end, or until this much waits. The error is the client's.
-    pub async fn gather(
-        &mut self,
-        request: &mut Request,
-        client: &mut Client,
-        bytes_max: usize,
-    ) -> Result<(), ErrorClass> {
-        let limits = request.snapshot.limits;
-        let total_at_ms = client.deadline.after_ms(limits.total_ms);
-        let mut room = STREAM_BYTES;
-        self.take_first(request);
-        while self.end.is_none() && self.waiting.as_ref().map_or(0, Buf::len) < bytes_max {
-            if !self.upstream.stream.is_receiving() {
-                self.upstream.stream.post_receive(request.shard.buffers.take(room));
-            }
-            client.deadline.set_at_ms(client.deadline.after_ms(limits.stream_idle_ms).min(total_at_ms));
-            match self.turn(client, &request.shard.buffers).await {
-                Turn::Sent => {}
-                Turn::Received(result) => self.receive(result, request, &mut room),
-                Turn::Failed(ErrorClass::TotalTimeout) => {
-                    let timed_out = total_at_ms <= client.deadline.now_ms();
-                    let error = if timed_out { ErrorClass::TotalTimeout } else { ErrorClass::IdleTimeout };
-                    self.break_off(error, request);
-                }
-                Turn::Failed(error) => return Err(error),
+    /// Reads on without sending anything: until the end, or until this much waits.
+    pub async fn hold_body(&mut self, deadline: &Deadline, bytes_max: usize) {
+        let idle_ms = self.about.snapshot.limits.stream_idle_ms;
+        self.take_first();
+        let mut idle_at_ms = deadline.after_ms(idle_ms);
+        while self.end.is_none() && self.waiting_bytes() < bytes_max {
+            deadline.set_at_ms(idle_at_ms.min(self.late.total_at_ms));
+            if !self.receive_by(deadline).await {
+                let in_all = self.late.total_at_ms <= deadline.now_ms();
+                self.end = Some(End::Broken(if in_all { ErrorClass::TotalTimeout } else { ErrorClass::IdleTimeout }));
+            } else if self.was_heard() {
+                idle_at_ms = deadline.after_ms(idle_ms);
             }
         }
-        Ok(())
+    }
+
+    /// Reads on until the stream has said something: content, its end, or so much beside it that a client waits for it.
+    pub async fn hold_stream(&mut self, deadline: &Deadline) {
+        // Opening events are not kept from a client for longer than this.
+        const OPENING_MS_MAX: u64 = 3_000;
+        const OPENING_BYTES_MAX: usize = 64 * 1024;
+        let idle_ms = self.about.snapshot.limits.stream_idle_ms;
+        self.take_first();
+        let mut idle_at_ms = deadline.after_ms(idle_ms);
+        let mut shown_at_ms = u64::MAX;
+        while !self.has_said_something() && self.waiting_bytes() < OPENING_BYTES_MAX {
+            if self.waiting_bytes() > 0 && self.late.first_token_at_ms == u64::MAX {
+                shown_at_ms = shown_at_ms.min(deadline.after_ms(OPENING_MS_MAX));
+            }
+            let late_at_ms = self.late.total_at_ms.min(self.late.first_token_at_ms);
+            deadline.set_at_ms(idle_at_ms.min(late_at_ms).min(shown_at_ms));
+            if self.receive_by(deadline).await {
+                if self.was_heard() {
+                    idle_at_ms = deadline.after_ms(idle_ms);
+                }
+                continue;
+            }
+            let now_ms = deadline.now_ms();
+            let error = match () {
+                () if self.late.total_at_ms <= now_ms => ErrorClass::TotalTimeout,
+                () if self.late.first_token_at_ms <= now_ms => ErrorClass::FirstByteTimeout,
+                () if idle_at_ms <= now_ms => ErrorClass::IdleTimeout,
+                () => return,
+            };
+            self.end = Some(End::Broken(error));
+        }
+    }
+
+    fn has_said_something(&self) -> bool {
+        let reading = &self.reader.reading;
+        // Of an answer that is said again the client has the beginning already.
+        let said = !self.reader.catches_up()
+            && (self.progress.chunks > 0 || reading.finish_reason.is_some() || reading.terminated);
+        said || self.end.is_some() || reading.error.is_some()
+    }
+
+    fn waiting_bytes(&self) -> usize {
+        self.waiting.as_ref().map_or(0, Buf::len)
+    }
+
+    /// One receive; false when the deadline passes first.
+    async fn receive_by(&mut self, deadline: &Deadline) -> bool {
+        if !self.upstream.stream.is_receiving() {
+            self.upstream.stream.post_receive(self.about.shard.buffers.take(self.room));
+        }
+        let received = poll_fn(|cx| {
+            if let Poll::Ready((_, buf)) = self.upstream.stream.poll_send(cx) {
+                self.about.shard.buffers.give(buf);
+            }
+            if let Poll::Ready((result, buf)) = self.upstream.stream.poll_receive(cx) {
+                self.upstream.inbox = Some(buf);
+                return Poll::Ready(Some(result));
+            }
+            if deadline.expired(cx) { Poll::Ready(None) } else { Poll::Pending }
+        })
+        .await;
+        let Some(result) = received else { return false };
+        self.receive(result);
+        true
+    }
+
+    /// Whether what was received last broke the silence.
+    fn was_heard(&mut self) -> bool {
+        const BYTES: usize = 16 * 1024;
+        let heard = !self.is_stream || self.progress.events != self.silence.events || self.silence.bytes >= BYTES;
+        if heard {
+            self.silence = Silence { events: self.progress.events, bytes: 0 };
+        }
+        heard
     }
 
     /// What came together with the head.
-    fn take_first(&mut self, request: &mut Request) {
+    fn take_first(&mut self) {
         if let Some(mut first) = self.upstream.inbox.take() {
-            self.process(&mut first, request);
-            self.deliver(first, request);
+            self.process(&mut first);
+            self.deliver(first);
         }
     }
 
-    /// Until all is delivered. The error is the client's: it left, or it stopped reading.
-    pub async fn pump(&mut self, request: &mut Request, client: &mut Client) -> Result<(), ErrorClass> {
-        let limits = request.snapshot.limits;
-        let total_at_ms = client.deadline.after_ms(limits.total_ms);
+    /// Until all is delivered that there is. The error is the client's: it left, or it stopped reading.
+    pub async fn pump(&mut self, client: &mut Client) -> Result<(), ErrorClass> {
+        let limits = self.about.snapshot.limits;
+        let total_at_ms = self.late.total_at_ms;
         let mut idle_at_ms = client.deadline.after_ms(limits.stream_idle_ms);
         let mut send_at_ms = u64::MAX;
         // When a send that was to complete by itself is looked after.
         let mut nudge_at_ms = u64::MAX;
-        let mut room = STREAM_BYTES;
         if !self.upstream.stream.is_receiving() {
-            self.take_first(request);
+            self.take_first();
         }
         loop {
             if !client.stream.is_sending() {
-                match self.next_send(request) {
+                match self.next_send() {
                     Some(buf) => {
                         send_at_ms = client.deadline.after_ms(send_ms(buf.len(), limits.client_bytes_per_s_min));
                         nudge_at_ms = u64::MAX;
@@ -115,10 +206,9 @@ impl Relay {
             } else if self.end.is_some() {
                 client.stream.watch_send();
             }
-            let waiting = self.waiting.as_ref().map_or(0, Buf::len);
-            let reading = self.end.is_none() && waiting < limits.client_pending_bytes_max;
+            let reading = self.end.is_none() && self.waiting_bytes() < limits.client_pending_bytes_max;
             if reading && !self.upstream.stream.is_receiving() {
-                self.upstream.stream.post_receive(request.shard.buffers.take(room));
+                self.upstream.stream.post_receive(self.about.shard.buffers.take(self.room));
             }
             if !reading {
                 // Not the provider's silence.
@@ -127,15 +217,17 @@ impl Relay {
             // Once the end is known only the client's pace counts.
             let over_at_ms = if self.end.is_some() { u64::MAX } else { idle_at_ms.min(total_at_ms) };
             client.deadline.set_at_ms(over_at_ms.min(send_at_ms).min(nudge_at_ms));
-            match self.turn(client, &request.shard.buffers).await {
+            match self.turn(client).await {
                 Turn::Sent => {
                     if reading || self.end.is_none() {
                         idle_at_ms = idle_at_ms.min(client.deadline.after_ms(limits.stream_idle_ms));
                     }
                 }
                 Turn::Received(result) => {
-                    idle_at_ms = client.deadline.after_ms(limits.stream_idle_ms);
-                    self.receive(result, request, &mut room);
+                    self.receive(result);
+                    if self.was_heard() {
+                        idle_at_ms = client.deadline.after_ms(limits.stream_idle_ms);
+                    }
                 }
                 Turn::Failed(ErrorClass::TotalTimeout) => {
                     let now_ms = client.deadline.now_ms();
@@ -148,9 +240,9 @@ impl Relay {
                     if send_at_ms <= now_ms || self.end.is_some() {
                         return Err(ErrorClass::ClientStalled);
                     }
-                    let timeout =
-                        if total_at_ms <= now_ms { ErrorClass::TotalTimeout } else { ErrorClass::IdleTimeout };
-                    self.break_off(timeout, request);
+                    let in_all = total_at_ms <= now_ms;
+                    let error = if in_all { ErrorClass::TotalTimeout } else { ErrorClass::IdleTimeout };
+                    self.end = Some(End::Broken(error));
                 }
                 Turn::Failed(error) => return Err(error),
             }
@@ -158,7 +250,8 @@ impl Relay {
     }
 
     /// Waits for whatever happens first.
-    async fn turn(&mut self, client: &mut Client, buffers: &Buffers) -> Turn {
+    async fn turn(&mut self, client: &mut Client) -> Turn {
+        let buffers = &self.about.shard.buffers;
         poll_fn(|cx| {
             if let Poll::Ready((result, buf)) = client.stream.poll_send(cx) {
                 buffers.give(buf);
@@ -183,56 +276,61 @@ impl Relay {
         .await
     }
 
-    fn receive(&mut self, result: io::Result<usize>, request: &mut Request, room: &mut usize) {
+    fn receive(&mut self, result: io::Result<usize>) {
         let Some(mut buf) = self.upstream.inbox.take() else { return };
         match result {
             Ok(count) if count > 0 => {
                 // A filled buffer says that more is coming; a nearly empty one that a smaller does.
                 if buf.room() == 0 {
-                    *room = (*room * 4).min(LARGEST_BYTES);
-                } else if count < *room / 8 {
-                    *room = (*room / 4).max(STREAM_BYTES);
+                    self.room = (self.room * 4).min(LARGEST_BYTES);
+                } else if count < self.room / 8 {
+                    self.room = (self.room / 4).max(STREAM_BYTES);
                 }
-                self.process(&mut buf, request);
+                self.silence.bytes += count;
+                self.process(&mut buf);
             }
             result => {
                 buf.clear();
-                let now_ns = request.elapsed_ns();
-                let end = self.reader.end_of_input(result.is_err(), &mut buf, request.record(), now_ns);
-                self.set_end(end, &mut buf, request);
+                let now_ns = self.about.elapsed_ns();
+                self.end = Some(self.reader.end_of_input(result.is_err(), &mut buf, &mut self.progress, now_ns));
             }
         }
-        self.deliver(buf, request);
+        self.deliver(buf);
     }
 
-    fn process(&mut self, buf: &mut Buf, request: &mut Request) {
-        let shard = request.shard.clone();
-        let now_ns = request.elapsed_ns();
-        if let Some(end) = self.reader.process(buf, request.record(), &shard, now_ns) {
-            self.set_end(end, buf, request);
-        }
+    fn process(&mut self, buf: &mut Buf) {
+        let now_ns = self.about.elapsed_ns();
+        let end = self.reader.process(buf, &mut self.progress, &self.about.shard, now_ns);
+        self.end = self.end.or(end);
         if !self.is_stream {
             self.held.set(self.reader.held_bytes());
         }
     }
 
-    /// The provider is silent, or has been at it for too long.
-    fn break_off(&mut self, error: ErrorClass, request: &mut Request) {
-        let mut buf = request.shard.buffers.take(STREAM_BYTES);
-        self.set_end(End::Broken(error), &mut buf, request);
-        self.deliver(buf, request);
+    /// A stream that can still be carried on, or at least be told to be incomplete.
+    pub fn is_broken(&self) -> bool {
+        matches!(self.end, Some(End::Broken(_)))
     }
 
-    /// A stream that breaks off ends with an event that says so; whatever breaks off lacks its proper end.
-    fn set_end(&mut self, end: End, buf: &mut Buf, request: &mut Request) {
-        self.end = Some(end);
-        let End::Broken(error) = end else { return };
-        request.keep_alive = false;
+    /// The error that the provider answered with, as far as it is here: a body, or the data of a stream's event.
+    pub fn said(&self) -> &[u8] {
+        if !self.is_stream {
+            return self.reader.kept();
+        }
+        let waiting = self.waiting.as_ref().map_or(&[][..], Buf::content);
+        let data = |line: &'_ [u8]| line.starts_with(b"data:") && line.contains(&b'{');
+        let line = waiting.split(|&byte| byte == b'\n').rfind(|line| data(line)).unwrap_or_default();
+        line.strip_prefix(b"data:").unwrap_or_default()
+    }
+
+    /// A stream that broke off ends with an event that says so; whatever breaks off lacks its proper end.
+    pub fn say_broken(&mut self) {
+        let Some(End::Broken(error)) = self.end else { return };
         if !self.is_stream {
             return;
         }
-        let id = request.record().id.to_string();
-        let face = request.record().face;
+        let id = self.about.id.to_string();
+        let face = self.about.face;
         let mut event = Vec::with_capacity(256);
         match self.reader.stream_error() {
             // In a stream that passes as it is the provider's own event has been passed on.
@@ -247,46 +345,49 @@ impl Relay {
                 dialect::error_event(face, code_of(error), message, &id, &mut event);
             }
         }
+        let mut buf = self.about.shard.buffers.take(STREAM_BYTES);
         match event.strip_prefix(b"data: ") {
             // Google's clients of a JSON array get one more element, and never its end.
             Some(element) if !self.reader.is_event_stream() => {
-                let is_first = buf.is_empty() && request.record().response_body_bytes == 0;
+                let is_first = self.progress.body_bytes == 0;
                 buf.extend(if is_first { b"[" } else { b"," });
                 buf.extend(element);
             }
             _ => buf.extend(&event),
         }
+        self.deliver(buf);
     }
 
     /// Content goes out at the next chance, behind what waits already.
-    fn deliver(&mut self, buf: Buf, request: &mut Request) {
-        request.record().response_body_bytes += buf.len() as u64;
+    fn deliver(&mut self, buf: Buf) {
+        self.progress.body_bytes += buf.len() as u64;
+        let buffers = &self.about.shard.buffers;
         match &mut self.waiting {
             Some(waiting) => {
                 waiting.extend(buf.content());
-                request.shard.buffers.give(buf);
+                buffers.give(buf);
             }
-            None if buf.is_empty() => request.shard.buffers.give(buf),
+            None if buf.is_empty() => buffers.give(buf),
             None => self.waiting = Some(buf),
         }
     }
 
     /// What is to be sent now, framed.
-    fn next_send(&mut self, request: &Request) -> Option<Buf> {
+    fn next_send(&mut self) -> Option<Buf> {
         let last = self.end == Some(End::Complete) && !self.ended;
         let chunked = self.framing == Framing::Chunked;
         let mut buf = match (self.waiting.take(), self.head.is_some() || (last && chunked)) {
             (Some(buf), _) => buf,
-            (None, true) => request.shard.buffers.take(64),
+            (None, true) => self.about.shard.buffers.take(64),
             (None, false) => return None,
         };
         if chunked {
             let len = buf.len();
             if len > 0 && !buf.prepend(chunk_head(len).as_ref()) {
-                let mut roomy = request.shard.buffers.take(Buf::HEADROOM + Buf::TAILROOM + len);
+                let mut roomy = self.about.shard.buffers.take(Buf::HEADROOM + Buf::TAILROOM + len);
                 roomy.extend(buf.content());
                 roomy.prepend(chunk_head(len).as_ref());
-                request.shard.buffers.give(std::mem::replace(&mut buf, roomy));
+                self.about.shard.buffers.give(std::mem::replace(&mut buf, roomy));
             }
             if len > 0 {
                 buf.extend(CHUNK_END);
@@ -298,7 +399,7 @@ impl Relay {
         self.ended |= last;
         if let Some(mut head) = self.head.take() {
             head.extend_from_slice(buf.content());
-            request.shard.buffers.give(buf);
+            self.about.shard.buffers.give(buf);
             return Some(Buf::from_content(head));
         }
         Some(buf)

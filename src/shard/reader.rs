@@ -1,13 +1,15 @@
 //! Reads an answer while it passes: decodes its framing in place, finds its events, folds its usage. What is left in
 //! the buffer afterwards is exactly what the client gets.
 
+use super::progress::Progress;
 use super::state::Shard;
 use super::translate::Back;
-use crate::dialect::{Frames, Mark, Reading, Wire};
+use crate::dialect::{Frames, Mark, Reading, Translation, Wire};
 use crate::http1::{BodyDecoder, ResponseHead};
+use crate::meter::Usage;
 use crate::runtime::Buf;
 use crate::sse::Scanner;
-use crate::telemetry::{ErrorClass, Record};
+use crate::telemetry::ErrorClass;
 
 /// An event that is not complete by then is passed on unread from there on.
 const EVENT_BYTES_MAX: usize = 1 << 20;
@@ -44,6 +46,10 @@ pub struct Reader {
     /// What it made of one read.
     pub(super) made: Vec<u8>,
     pub(super) input_estimate: u64,
+    /// Follows a stream that passes as it is, so that another target can go on with it.
+    pub(super) track: Option<Box<Translation>>,
+    /// What attempts before this one have used for the same answer: the client is told the sum.
+    pub prior: Usage,
 }
 
 /// Where events are found.
@@ -65,6 +71,8 @@ pub struct Answer<'a> {
     pub readable: bool,
     pub hide_usage: bool,
     pub input_estimate: u64,
+    pub track: Option<Box<Translation>>,
+    pub prior: Usage,
 }
 
 /// The kind of a body, from its content type.
@@ -107,6 +115,24 @@ impl Reader {
             back: answer.back,
             made: Vec::new(),
             input_estimate: answer.input_estimate,
+            track: answer.track,
+            prior: answer.prior,
+        }
+    }
+
+    /// The client has this much of the answer already, and gets none of it again.
+    pub fn catches_up(&self) -> bool {
+        matches!(&self.back, Some(Back::Chat(translation)) if !translation.caught_up())
+    }
+
+    /// What knows how much of a stream the client has.
+    pub fn take_translation(&mut self) -> Option<Box<Translation>> {
+        match self.back.take() {
+            Some(Back::Chat(translation)) => Some(translation),
+            other => {
+                self.back = other;
+                self.track.take()
+            }
         }
     }
 
@@ -121,18 +147,19 @@ impl Reader {
     }
 
     /// Takes what was received. `now_ns` is since the request's start.
-    pub fn process(&mut self, buf: &mut Buf, record: &mut Record, shard: &Shard, now_ns: u64) -> Option<End> {
+    pub fn process(&mut self, buf: &mut Buf, progress: &mut Progress, shard: &Shard, now_ns: u64) -> Option<End> {
         let framing = self.decode(buf);
         if self.back.is_some() {
-            if let Err(error) = self.translate(buf, record, now_ns) {
+            if let Err(error) = self.translate(buf, progress, now_ns) {
                 return Some(End::Broken(error));
             }
         } else if self.is_stream {
-            self.scan(buf, record, shard, now_ns);
+            if let Err(error) = self.scan(buf, progress, shard, now_ns) {
+                return Some(End::Broken(error));
+            }
         } else {
             if self.ok && !buf.is_empty() {
-                record.first_token_ns.get_or_insert(now_ns);
-                record.last_token_ns = Some(now_ns);
+                progress.piece(now_ns);
             }
             let whole = self.ok && framing.is_ok() && self.decoder.is_done() && self.kept.is_empty();
             if whole && !self.too_large {
@@ -144,17 +171,17 @@ impl Reader {
         }
         match framing {
             Err(()) => Some(End::Broken(ErrorClass::Protocol)),
-            Ok(()) if self.decoder.is_done() => Some(self.finish(buf, record, now_ns)),
+            Ok(()) if self.decoder.is_done() => Some(self.finish(buf, progress, now_ns)),
             Ok(()) => None,
         }
     }
 
     /// The provider has closed, or the connection has failed.
-    pub fn end_of_input(&mut self, failed: bool, buf: &mut Buf, record: &mut Record, now_ns: u64) -> End {
+    pub fn end_of_input(&mut self, failed: bool, buf: &mut Buf, progress: &mut Progress, now_ns: u64) -> End {
         if failed || self.decoder.end_of_input().is_err() {
             return End::Broken(ErrorClass::Truncated);
         }
-        self.finish(buf, record, now_ns)
+        self.finish(buf, progress, now_ns)
     }
 
     /// Content runs are moved together, so that several small chunks leave as one.
@@ -185,35 +212,50 @@ impl Reader {
         result
     }
 
-    fn scan(&mut self, buf: &mut Buf, record: &mut Record, shard: &Shard, now_ns: u64) {
-        let Source::Sse(scanner) = &mut self.source else { return };
-        let (wire, hide, reading) = (self.wire, self.hide_usage, &mut self.reading);
+    /// The error ends the stream before the event that is one: nothing of that goes out.
+    fn scan(&mut self, buf: &mut Buf, progress: &mut Progress, shard: &Shard, now_ns: u64) -> Result<(), ErrorClass> {
+        let Source::Sse(scanner) = &mut self.source else { return Ok(()) };
+        let (wire, hide, reading, track) = (self.wire, self.hide_usage, &mut self.reading, &mut self.track);
         let mut whole = 0;
         let mut cuts: Vec<(usize, usize)> = Vec::new();
         let mut drop_tail = false;
+        let mut broken = Ok(());
         let fed = scanner.feed(buf.content(), |event| {
+            if broken.is_err() {
+                return;
+            }
             let mark = wire.read_event(&event, reading);
-            note(mark, record, now_ns);
+            broken = ends(mark, reading, track.is_some());
+            if broken.is_err() {
+                return;
+            }
+            note(mark, progress, now_ns);
+            if let Some(track) = track {
+                track.follow(&event);
+            }
             if hide && mark == Mark::UsageOnly {
                 drop_tail |= event.carried;
                 cuts.push((whole, event.end));
             }
             whole = event.end;
         });
-        if fed.is_err() {
+        if fed.is_err() && broken.is_ok() {
             // Too long to hold back: from here on the bytes pass unread.
             self.source = Source::None;
             whole = buf.len();
         }
         if whole == 0 {
-            self.tail.extend_from_slice(buf.content());
+            match broken {
+                Ok(()) => self.tail.extend_from_slice(buf.content()),
+                Err(_) => self.tail.clear(),
+            }
             buf.clear();
-            return;
+            return broken;
         }
         if drop_tail {
             self.tail.clear();
         }
-        let rest = buf.content().get(whole..).unwrap_or(&[]).to_vec();
+        let rest = if broken.is_ok() { buf.content().get(whole..).unwrap_or(&[]).to_vec() } else { Vec::new() };
         buf.truncate(whole);
         for &(from, to) in cuts.iter().rev() {
             cut(buf, from, to);
@@ -225,6 +267,7 @@ impl Reader {
             shard.buffers.give(std::mem::replace(buf, joined));
         }
         self.tail = rest;
+        broken
     }
 
     pub(super) fn keep(&mut self, content: &[u8]) {
@@ -237,9 +280,9 @@ impl Reader {
     }
 
     /// The framing is complete: is the answer?
-    fn finish(&mut self, buf: &mut Buf, record: &mut Record, now_ns: u64) -> End {
+    fn finish(&mut self, buf: &mut Buf, progress: &mut Progress, now_ns: u64) -> End {
         if self.back.is_some() {
-            return self.finish_translated(buf, record, now_ns);
+            return self.finish_translated(buf, progress, now_ns);
         }
         if !self.is_stream {
             if self.ok && !self.read {
@@ -248,13 +291,22 @@ impl Reader {
             return End::Complete;
         }
         let Source::Sse(scanner) = &mut self.source else { return End::Complete };
-        let (wire, hide, reading) = (self.wire, self.hide_usage, &mut self.reading);
+        let (wire, hide, reading, track) = (self.wire, self.hide_usage, &mut self.reading, &mut self.track);
         let mut hidden = false;
+        let mut broken = Ok(());
         scanner.finish(|event| {
             let mark = wire.read_event(&event, reading);
-            note(mark, record, now_ns);
+            broken = ends(mark, reading, track.is_some());
+            note(mark, progress, now_ns);
+            if let Some(track) = track {
+                track.follow(&event);
+            }
             hidden |= hide && mark == Mark::UsageOnly;
         });
+        if let Err(error) = broken {
+            self.tail.clear();
+            return End::Broken(error);
+        }
         if !hidden {
             buf.extend(&self.tail);
         }
@@ -273,17 +325,22 @@ impl Reader {
     }
 }
 
-/// Times of content events.
-pub(super) fn note(mark: Mark, record: &mut Record, now_ns: u64) {
-    if mark != Mark::Content {
-        return;
+/// Whether an event ends the stream: what is not JSON always does; an error does where another target may carry the
+/// stream on, and is passed on elsewhere.
+fn ends(mark: Mark, reading: &Reading, tracked: bool) -> Result<(), ErrorClass> {
+    match mark {
+        Mark::Malformed => Err(ErrorClass::Protocol),
+        Mark::Error if tracked => Err(reading.error.unwrap_or(ErrorClass::StreamError)),
+        _ => Ok(()),
     }
-    record.first_token_ns.get_or_insert(now_ns);
-    if let Some(last_ns) = record.last_token_ns {
-        record.gaps.add(now_ns - last_ns);
+}
+
+/// What an event says of how the answer goes.
+pub(super) fn note(mark: Mark, progress: &mut Progress, now_ns: u64) {
+    progress.events += 1;
+    if mark == Mark::Content {
+        progress.token(now_ns);
     }
-    record.last_token_ns = Some(now_ns);
-    record.chunks += 1;
 }
 
 /// Takes `from..to` out of the content.

@@ -1,186 +1,122 @@
-//! From the provider's head to the end of the answer: decides how it is read and forwarded, and settles it.
+//! From a committed answer to its end: the head the client gets, what the connection does next, and what is settled.
 
-use super::attempt::{self, InputEstimate, Sent};
-use super::client::Client;
-use super::failure::Told;
+use super::attempt;
+use super::exchange::{Begun, Facts};
 use super::pump::Relay;
-use super::reader::{Answer, Content, End, Reader};
+use super::reader::End;
 use super::request::{Next, Refusal, Request, Stop};
 use super::respond::{self, Framing};
-use super::{answer, settle};
-use crate::config::Api;
-use crate::dialect::Reading;
-use crate::http1::{BodyDecoder, Name, ResponseBody, ResponseHead};
-use crate::meter::{self, Family};
+use super::settle;
+use super::using::Using;
+use crate::http1::ResponseBody;
 use crate::telemetry::{ErrorClass, Outcome};
 
-/// A whole JSON answer up to this waits for its end, so that its head can say what it cost.
-const GATHERED_BYTES_MAX: usize = 64 * 1024;
-
-/// What is known of an answer before its body.
-struct Facts {
-    head: ResponseHead,
-    content: Content,
-    api: Api,
-    family: Family,
-    input: InputEstimate,
-    /// Of an answer that is translated.
-    told: Option<Told>,
-}
-
-pub async fn run(sent: Sent, request: &mut Request, client: &mut Client) -> Next {
-    if sent.back.is_none() && matches!(sent.head.status, 401 | 403) {
-        // The provider's text may quote this gateway's own key, and a 401 would tell the caller that theirs is bad.
-        drop(sent);
-        return match attempt::fail(request, ErrorClass::Auth) {
-            Stop::Refuse(refusal) => answer::refuse(request, client, refusal).await,
-            Stop::Silent(_) => Next::Abort,
-        };
-    }
-    let (mut relay, facts, mut out) = begin(sent, request);
-    let gathered = gather(&mut relay, &facts, request, client).await;
-    if let Some(told) = &facts.told {
-        if let (Ok(()), Some(refusal)) = (gathered, failure(&mut relay, &facts, told, request)) {
-            relay.upstream.stream.shutdown();
-            settle::usage(request, &mut relay.reader.reading, facts.family, facts.input, facts.head.status);
-            return answer::refuse(request, client, refusal).await;
+/// Writes the head of the answer, which leaves with the first content. True when the connection may go on after it.
+pub fn commit(begun: &mut Begun, request: &mut Request) -> bool {
+    let Begun { relay, facts, .. } = begun;
+    let mut out = request.shard.buffers.take_vec(1024 + facts.head_bytes.len());
+    relay.framing = match (&facts.told, facts.streams()) {
+        (Some(_), false) => Framing::Length(relay.waiting.as_ref().map_or(0, |waiting| waiting.len() as u64)),
+        _ => Framing::of(request, &facts.head, facts.content.is_stream()),
+    };
+    request.keep_alive &= !matches!(relay.end, Some(End::Broken(_)));
+    let keep_alive = request.may_keep_alive() && relay.framing != Framing::Close;
+    match &facts.told {
+        Some(told) => {
+            let content_type = relay.reader.content_type();
+            respond::begin_translated_head(
+                request,
+                content_type,
+                &told.request_id,
+                relay.framing,
+                keep_alive,
+                &mut out,
+            );
+            request.record().status = 200;
         }
-        if !facts.streams() {
-            relay.framing = Framing::Length(relay.waiting.as_ref().map_or(0, |waiting| waiting.len() as u64));
+        None => {
+            respond::begin_head(request, &facts.head, &facts.head_bytes, relay.framing, keep_alive, &mut out);
+            request.record().status = facts.head.status;
         }
-        let keep_alive = keeps_alive(request, relay.framing);
-        let content_type = relay.reader.content_type();
-        respond::begin_translated_head(request, content_type, &told.request_id, relay.framing, keep_alive, &mut out);
-        request.record().status = 200;
     }
-    let keep_alive = keeps_alive(request, relay.framing);
     let whole = !facts.content.is_stream() && relay.end == Some(End::Complete);
     let cost = if whole { settle::cost_so_far(request, &relay.reader.reading) } else { None };
     respond::finish_head(cost, &mut out);
     relay.head = Some(out);
-    let delivered = match gathered {
-        Ok(()) => relay.pump(request, client).await,
-        Err(error) => Err(error),
-    };
-    finish(relay, facts, delivered, keep_alive, request)
+    keep_alive
 }
 
-fn keeps_alive(request: &Request, framing: Framing) -> bool {
-    request.may_keep_alive() && framing != Framing::Close
-}
-
-impl Facts {
-    /// The client gets events as they come. A translated answer that is no stream is made when all of it is here.
-    fn streams(&self) -> bool {
-        self.content.is_stream() && self.head.status < 300
+/// What the client gets when the last answer is a failure; `None`: the answer itself.
+pub fn refusal(begun: &mut Begun, error: ErrorClass, request: &mut Request) -> Option<Refusal> {
+    let Begun { relay, facts, .. } = begun;
+    let status = facts.head.status;
+    if let (Some(End::Broken(error)), true) = (relay.end, status < 400) {
+        return match attempt::fail(request, error.into()) {
+            Stop::Refuse(refusal) => Some(refusal),
+            Stop::Silent(_) => None,
+        };
     }
-}
-
-/// The head of an answer that passes as it is lies in the last of these, but for its last lines.
-fn begin(sent: Sent, request: &mut Request) -> (Relay, Facts, Vec<u8>) {
-    let Sent { mut upstream, head, wire, back, hide_usage, input, api, held } = sent;
-    let received = upstream.received();
-    let content = content_of(&head, received);
-    let readable = head.value(Name::ContentEncoding, received).is_none_or(|value| has_prefix(value, b"identity"));
-    let told = back.is_some().then(|| Told::of(&head, received));
-    let framing = Framing::of(request, &head, content.is_stream());
-    let mut out = request.shard.buffers.take_vec(1024 + received.len());
-    if told.is_none() {
-        let keep_alive = keeps_alive(request, framing);
-        respond::begin_head(request, &head, received, framing, keep_alive, &mut out);
-        request.record().status = head.status;
-    }
-    upstream.consume(head.head_bytes);
-
-    let decoder = BodyDecoder::response(head.body, request.snapshot.limits.trailer_bytes_max);
-    let family = request.record().attempts.last().map_or(Family::Unknown, |last| meter::family(&last.target.model_id));
-    let input_estimate = input.tokens;
-    let answer = Answer { wire, back, head: &head, decoder, content, readable, hide_usage, input_estimate };
-    let reader = Reader::new(answer, Reading::new(family));
-    let relay = Relay::new(upstream, reader, framing, content.is_stream(), held);
-    (relay, Facts { head, content, api, family, input, told }, out)
-}
-
-/// What must be known before the head can leave. The error is the client's.
-async fn gather(
-    relay: &mut Relay,
-    facts: &Facts,
-    request: &mut Request,
-    client: &mut Client,
-) -> Result<(), ErrorClass> {
-    let bytes_max = match (facts.told.is_some(), facts.content) {
-        (true, _) if !facts.streams() => usize::MAX,
-        // (Gemini streams JSON arrays.)
-        (false, Content::Json) if !request.record().stream => GATHERED_BYTES_MAX,
-        _ => return Ok(()),
-    };
-    relay.gather(request, client, bytes_max).await
-}
-
-/// Ends the attempt when the gathered answer is a provider's failure, and says what the client gets.
-fn failure(relay: &mut Relay, facts: &Facts, told: &Told, request: &mut Request) -> Option<Refusal> {
-    if facts.streams() {
+    if facts.told.is_none() && status >= 400 && !matches!(status, 401 | 403) {
         return None;
     }
-    let status = facts.head.status;
-    let class = match relay.end {
-        Some(End::Broken(error)) => Some(error),
-        // Nobody follows a redirection with another's credentials.
-        _ if (300..400).contains(&status) => Some(ErrorClass::Protocol),
-        _ => settle::error_of(facts.api, status, &told.name, relay.reader.kept()),
-    }?;
-    attempt::end(request, Some(class));
-    Some(told.refusal(request, class, relay.reader.kept()))
+    // The provider's text may quote this gateway's own key, and a 401 would tell the caller that theirs is bad.
+    let error = if facts.told.is_none() && status >= 400 { ErrorClass::Auth } else { error };
+    attempt::end(request, Some(error));
+    let told = facts.told();
+    Some(told.refusal(request, error, relay.said()))
 }
 
-/// The connections, the record, and what the client's connection does next.
-fn finish(
-    relay: Relay,
-    facts: Facts,
-    delivered: Result<(), ErrorClass>,
-    keep_alive: bool,
-    request: &mut Request,
-) -> Next {
-    let Relay { upstream, end, mut reader, framing, .. } = relay;
+/// The connection to the provider: kept where nothing of the exchange is left on it.
+pub fn release(relay: Relay, facts: &Facts, request: &Request, delivered: bool) {
+    let Relay { upstream, end, reader, .. } = relay;
     let head = &facts.head;
     // A provider may answer before it has the whole request: what it reads next would be the rest of that.
     let sent_whole = request.body_consumed && !upstream.stream.is_sending();
-    let reusable = delivered.is_ok() && end == Some(End::Complete) && head.keep_alive && !reader.talked_on;
+    let reusable = delivered && end == Some(End::Complete) && head.keep_alive && !reader.talked_on;
     if reusable && sent_whole && head.body != ResponseBody::UntilClose {
         upstream.keep(&request.shard, &request.snapshot.limits);
     } else {
         // A provider that still generates must notice at once: what nobody reads is still billed.
         upstream.stream.shutdown();
     }
+}
+
+/// The record, and what the client's connection does next.
+pub fn finish(
+    begun: Begun,
+    delivered: Result<(), ErrorClass>,
+    keep_alive: bool,
+    mut using: Using,
+    request: &mut Request,
+) -> Next {
+    let Begun { mut relay, facts, .. } = begun;
+    let (end, framing) = (relay.end, relay.framing);
+    let reading = &mut relay.reader.reading;
     let error = match (&delivered, end) {
         (Err(error), _) => Some(*error),
         (Ok(()), Some(End::Broken(error))) => Some(error),
-        (Ok(()), _) => reader.reading.error.or_else(|| settle::error_of(facts.api, head.status, "", reader.kept())),
+        (Ok(()), _) => {
+            reading.error.or_else(|| settle::error_of(facts.api, facts.head.status, "", relay.reader.kept()))
+        }
     };
     attempt::end(request, error);
+    let failed = relay.reader.reading.error.is_some();
     request.record().outcome = match (&delivered, end) {
         (Err(_), _) => Outcome::Cancelled,
-        (Ok(()), Some(End::Complete)) if reader.reading.error.is_none() => Outcome::Served,
+        (Ok(()), Some(End::Complete)) if !failed => Outcome::Served,
         _ => Outcome::Truncated,
     };
-    settle::usage(request, &mut reader.reading, facts.family, facts.input, head.status);
+    relay.progress.record(request.record());
+    let prior = relay.reader.prior;
+    let mut reading = std::mem::take(&mut relay.reader.reading);
+    release(relay, &facts, request, delivered.is_ok());
+    let usage = settle::usage(request, &mut reading, &facts, prior);
+    let hint_ms = facts.hints(&request.shard).exhausted_ms();
+    using.ended(request, error, facts.head.status, hint_ms, usage);
     match (delivered, end) {
         (Ok(()), Some(End::Complete)) if keep_alive => Next::KeepAlive,
         (Ok(()), Some(End::Complete)) => Next::Close,
         _ if framing == Framing::Close => Next::Reset,
         _ => Next::Abort,
     }
-}
-
-fn content_of(head: &ResponseHead, received: &[u8]) -> Content {
-    match head.value(Name::ContentType, received) {
-        Some(value) if has_prefix(value, b"text/event-stream") => Content::Sse,
-        Some(value) if has_prefix(value, b"application/vnd.amazon.eventstream") => Content::Frames,
-        Some(value) if has_prefix(value, b"application/json") => Content::Json,
-        _ => Content::Other,
-    }
-}
-
-fn has_prefix(value: &[u8], prefix: &[u8]) -> bool {
-    value.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }

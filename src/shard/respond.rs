@@ -4,6 +4,7 @@ use super::answer::push_ids;
 use super::request::Request;
 use super::text::push_decimal;
 use crate::http1::{Field, Name, ResponseBody, ResponseHead, forward_fields, push_field, write_status_line};
+use crate::telemetry::{AttemptReason, Record};
 
 /// How the client sees where the body ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -157,14 +158,46 @@ fn starts_with(name: &[u8], prefix: &[u8]) -> bool {
     name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
-fn push_target(request: &mut Request, out: &mut Vec<u8>) {
-    let attempts = request.record().attempts.len();
-    let Some(attempt) = request.record().attempts.last() else { return };
+/// Who answered, after how many attempts, and what decided that. Nothing where nobody was asked.
+pub fn push_target(request: &mut Request, out: &mut Vec<u8>) {
+    let record = request.record();
+    let Some(attempt) = record.attempts.last() else { return };
     push_field(out, "x-sluice-target", attempt.target.fqn.as_bytes());
     out.extend_from_slice(b"x-sluice-attempts: ");
-    push_decimal(attempts as u64, out);
+    push_decimal(record.attempts.len() as u64, out);
     out.extend_from_slice(b"\r\n");
     push_field(out, "x-tfy-resolved-model", attempt.target.fqn.as_bytes());
+    if record.routing.is_some() || record.fallback_rule.is_some() {
+        push_field(out, "x-tfy-applied-configurations", applied(record).as_bytes());
+    }
+}
+
+/// The rules that decided and why, as one line of JSON.
+fn applied(record: &Record) -> String {
+    let mut applied = serde_json::Map::new();
+    let first = record.attempts.first();
+    let last = record.attempts.last();
+    if let (Some(route), Some(first)) = (&record.routing, first) {
+        let decided = serde_json::json!({"rule_id": &*route.rule, "type": route.routing_type,
+            "target": &*first.target.fqn, "reason": first.reason.as_str()});
+        applied.insert("load_balancing".to_owned(), decided);
+    }
+    let failed = record.attempts.iter().rev().skip(1).find_map(|attempt| Some((attempt, attempt.error?)));
+    if let (Some((from, error)), Some(last)) = (failed, last)
+        && from.target.fqn != last.target.fqn
+    {
+        let rule = record.fallback_rule.as_deref().or(record.routing.as_ref().map(|route| &*route.rule));
+        let moved = serde_json::json!({"rule_id": rule, "from": &*from.target.fqn, "target": &*last.target.fqn,
+            "reason": error.as_str()});
+        applied.insert("fallback".to_owned(), moved);
+    }
+    let retries = record.attempts.iter().filter(|attempt| attempt.reason == AttemptReason::Retry).count();
+    if retries > 0 {
+        applied.insert("retries".to_owned(), retries.into());
+    }
+    let line = serde_json::Value::Object(applied).to_string();
+    // A field's value is plain text (RFC 9110 5.5).
+    line.chars().map(|c| if c.is_ascii() && !c.is_ascii_control() { c } else { '?' }).collect()
 }
 
 /// `server-timing` in milliseconds: what was Sluice's own, what was the provider's.

@@ -3,7 +3,7 @@
 
 use super::client::Client;
 use super::request::{Next, Refusal, Request, Stop};
-use super::{admit, answer, attempt, relay, upload};
+use super::{admit, answer, attempts, plan, upload};
 use crate::http1::{Method, RequestBody, RequestHead, Span};
 use crate::policy::spoken::Spoken;
 use crate::telemetry::Face;
@@ -52,10 +52,9 @@ async fn run(request: &mut Request, client: &mut Client) -> Result<Next, Stop> {
         return upload::run(identified, request, client).await;
     }
     let admitted = admit::read(identified, request, client).await?;
-    let routed = admit::route(admitted, request)?;
-    if routed.spoken == Spoken::Here {
-        return Ok(answer::count_tokens(routed, request, client).await);
+    let (plan, pick) = plan::route(admitted, request, client)?;
+    if pick.spoken == Spoken::Here {
+        return Ok(answer::count_tokens(&plan, &pick, request, client).await);
     }
-    let sent = attempt::run(routed, request, client).await?;
-    Ok(relay::run(sent, request, client).await)
+    attempts::run(plan, pick, request, client).await
 }

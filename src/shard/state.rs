@@ -16,6 +16,7 @@ use super::watch::Watch;
 use crate::config::{Routing, Snapshot};
 use crate::mesh::{Load, LogLevel, LogLine, Up};
 use crate::policy::route::States;
+use crate::policy::route::backoff::Budget;
 use crate::provider::Fetched;
 use crate::telemetry::totals::{ShardCounters, Totals};
 use crate::telemetry::{Principal, Record, RequestId, Target};
@@ -51,6 +52,8 @@ pub struct Shard {
     pub promised: Box<[Cell<u32>]>,
     /// What is known of the targets that rules name.
     pub states: RefCell<States>,
+    /// Of retries and hedges.
+    pub budget: RefCell<Budget>,
     passed_on: RefCell<PassedOn>,
     up: RefCell<Producer<Up>>,
     /// What found the ring full and may not be lost.
@@ -90,6 +93,7 @@ impl Shard {
             promised: loads.iter().map(|_| Cell::new(0)).collect(),
             loads,
             states: RefCell::new(states),
+            budget: RefCell::default(),
             passed_on: RefCell::default(),
             up: RefCell::new(up),
             waiting: RefCell::default(),
@@ -191,6 +195,16 @@ impl Shard {
     /// `start_unix_ns` is when the request began.
     pub fn next_request_id(&self, start_unix_ns: u64) -> RequestId {
         self.ids.request(start_unix_ns / 1_000_000)
+    }
+
+    /// Uniform.
+    pub fn random(&self) -> u64 {
+        self.ids.next()
+    }
+
+    /// Unix milliseconds.
+    pub fn unix_ms(&self) -> u64 {
+        self.clock.unix_ns() / 1_000_000
     }
 
     pub fn random_bytes<const N: usize>(&self) -> [u8; N] {

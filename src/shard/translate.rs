@@ -31,6 +31,16 @@ pub struct Outgoing {
     pub back: Back,
 }
 
+/// The client's body, with the members set that a rule sets for this target.
+pub fn asked(content: &[u8], params: &[(String, Value)]) -> Result<Value, Refusal> {
+    let mut body: Value = serde_json::from_slice(content)
+        .map_err(|error| Refusal::new(400, "invalid_json", format!("The body is not valid JSON: {error}.")))?;
+    if let Value::Object(members) = &mut body {
+        members.extend(params.iter().cloned());
+    }
+    Ok(body)
+}
+
 /// Translates the body of a request. What cannot be carried over refuses it, or is noted for the answer's `warning`.
 pub fn outgoing(
     request: &mut Request,
@@ -38,11 +48,9 @@ pub fn outgoing(
     account: &Account,
     target: &Target,
     wire: Wire,
-    content: &[u8],
+    body: Value,
 ) -> Result<Outgoing, Refusal> {
     let face = request.record().face;
-    let body: Value = serde_json::from_slice(content)
-        .map_err(|error| Refusal::new(400, "invalid_json", format!("The body is not valid JSON: {error}.")))?;
     let mut lost = Lost::new(face);
     let to = To { kind: account.kind, model: &target.model_id };
     let invalid =
@@ -69,6 +77,21 @@ pub fn outgoing(
     // A `Value` that was parsed or built here always has a spelling.
     let body = serde_json::to_vec(&out).map_err(|error| Refusal::failed(500, "internal", error.to_string()))?;
     Ok(Outgoing { body, back })
+}
+
+/// Follows a stream that passes as it is. `None`: what was asked is not understood here, only passed on.
+pub fn followed(request: &mut Request, received: &[u8], target: &Target, content: &[u8]) -> Option<Box<Translation>> {
+    let face = request.record().face;
+    let chats =
+        matches!(face, Face::ChatCompletions | Face::Completions | Face::Responses | Face::Messages | Face::Gemini);
+    let body: Value = serde_json::from_slice(content).ok().filter(|_| chats)?;
+    let wire = Wire::of(face);
+    let mut asked = read_request(face, wire, &body, &mut Lost::new(face)).ok()?;
+    asked.stream = true;
+    asked.stream_array = face == Face::Gemini && !asks_sse(request, received);
+    let mut translation = Box::new(Translation::new(face, wire, asked, about(request, target)));
+    translation.track();
+    Some(translation)
 }
 
 fn about(request: &mut Request, target: &Target) -> About {

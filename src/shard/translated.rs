@@ -1,21 +1,22 @@
 //! Reading an answer that is translated: what comes is taken in whole, and what is left in the buffer is what was made of
 //! it for the client. An error of the provider in the middle of its stream ends it here, in the client's own dialect.
 
+use super::progress::Progress;
 use super::reader::{End, Reader, Source, note};
 use super::translate::Back;
+use crate::dialect::Mark;
 use crate::runtime::Buf;
 use crate::sse::Event;
-use crate::telemetry::{ErrorClass, Record};
+use crate::telemetry::ErrorClass;
 
 impl Reader {
     /// What came becomes what the client gets for it. An error is the provider's, in the middle of its stream, or the
     /// end of what can be read.
-    pub(super) fn translate(&mut self, buf: &mut Buf, record: &mut Record, now_ns: u64) -> Result<(), ErrorClass> {
+    pub(super) fn translate(&mut self, buf: &mut Buf, progress: &mut Progress, now_ns: u64) -> Result<(), ErrorClass> {
         let translation = if self.is_stream && self.ok { self.back.as_mut().and_then(Back::stream) } else { None };
         let Some(translation) = translation else {
             if self.ok && !buf.is_empty() {
-                record.first_token_ns.get_or_insert(now_ns);
-                record.last_token_ns = Some(now_ns);
+                progress.piece(now_ns);
             }
             self.keep(buf.content());
             buf.clear();
@@ -23,9 +24,12 @@ impl Reader {
             return if self.too_large && self.ok { Err(ErrorClass::Protocol) } else { Ok(()) };
         };
         let (wire, reading, made) = (self.wire, &mut self.reading, &mut self.made);
+        let mut malformed = false;
         let on_event = |event: Event<'_>| {
-            if reading.error.is_none() {
-                note(wire.read_event(&event, reading), record, now_ns);
+            if reading.error.is_none() && !malformed {
+                let mark = wire.read_event(&event, reading);
+                malformed = mark == Mark::Malformed;
+                note(mark, progress, now_ns);
                 translation.event(&event, made);
             }
         };
@@ -37,14 +41,16 @@ impl Reader {
         buf.clear();
         buf.extend(made);
         made.clear();
+        let diverged = matches!(&self.back, Some(Back::Chat(translation)) if translation.diverged());
         match self.reading.error {
             Some(error) => Err(error),
-            None if !read => Err(ErrorClass::Protocol),
+            None if diverged => Err(ErrorClass::Diverged),
+            None if !read || malformed => Err(ErrorClass::Protocol),
             None => Ok(()),
         }
     }
 
-    pub(super) fn finish_translated(&mut self, buf: &mut Buf, record: &mut Record, now_ns: u64) -> End {
+    pub(super) fn finish_translated(&mut self, buf: &mut Buf, progress: &mut Progress, now_ns: u64) -> End {
         let Some(back) = &mut self.back else { return End::Complete };
         if !self.ok {
             return End::Complete;
@@ -64,7 +70,7 @@ impl Reader {
         let cut = match &mut self.source {
             Source::Sse(scanner) => {
                 scanner.finish(|event| {
-                    note(wire.read_event(&event, reading), record, now_ns);
+                    note(wire.read_event(&event, reading), progress, now_ns);
                     translation.event(&event, made);
                 });
                 false
@@ -75,10 +81,13 @@ impl Reader {
         if let Some(error) = self.reading.error {
             return End::Broken(error);
         }
+        if self.catches_up() {
+            return End::Broken(ErrorClass::Diverged);
+        }
         if cut || self.stream_end() != End::Complete {
             return End::Broken(ErrorClass::Truncated);
         }
-        let usage = self.reading.settle(self.input_estimate);
+        let usage = self.prior.plus(&self.reading.settle(self.input_estimate));
         if let Some(translation) = self.back.as_mut().and_then(Back::stream) {
             translation.end(&usage, &mut self.made);
         }

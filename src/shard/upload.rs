@@ -1,21 +1,26 @@
 //! Multipart bodies (audio, image edits) stream through: only their beginning, up to the `model` field, is held.
 
 use std::future::poll_fn;
+use std::pin::pin;
 use std::task::Poll;
 
 use super::admit::{self, Identified};
-use super::attempt::{self, InputEstimate, Sent};
+use super::attempt::{self, InputEstimate};
+use super::attempts::{self, Tried};
 use super::buffers::STREAM_BYTES;
 use super::client::{Client, NoBytes, send_ms};
+use super::exchange::{self, Coming, Late, Nothing, Seen};
 use super::head::{Call, write_head};
+use super::plan;
 use super::proof::Proof;
-use super::relay;
 use super::request::{Next, Refusal, Request, Stop};
 use super::upstream::Upstream;
+use super::using::Using;
 use crate::dialect::{ModelField, Parts, Wire, boundary, find_model};
 use crate::http1::{BodyDecoder, CHUNK_END, LAST_CHUNK, Name, RequestBody, chunk_head};
+use crate::meter::Usage;
 use crate::runtime::Buf;
-use crate::telemetry::{AttemptReason, ErrorClass, Outcome};
+use crate::telemetry::{ErrorClass, Outcome};
 
 /// How far into the body the model is looked for.
 const PREFIX_BYTES_MAX: usize = 64 * 1024;
@@ -69,11 +74,12 @@ pub async fn run(identified: Identified, request: &mut Request, client: &mut Cli
     };
     let model = String::from_utf8_lossy(prefix.get(start..end).unwrap_or(&[])).into_owned();
     request.record().model_requested = admit::shortened(&model).into();
-    let (account_index, target, spoken) = admit::target_of(&identified, request, &model)?;
+    let pick = plan::target_of(&identified, request, &head, &model)?;
     let snapshot = request.snapshot.clone();
-    let Some(account) = snapshot.accounts.get(account_index) else {
+    let Some(account) = snapshot.accounts.get(pick.account) else {
         return Err(Refusal::failed(500, "internal", "The account is gone from the configuration.").into());
     };
+    let target = &pick.target;
     prefix.splice(start..end, target.model_id.bytes());
     let length = match request.head.body {
         RequestBody::Length(length) => Some(length - (end - start) as u64 + target.model_id.len() as u64),
@@ -81,23 +87,60 @@ pub async fn run(identified: Identified, request: &mut Request, client: &mut Cli
     };
     let span_id = request.shard.random_bytes();
     let mut out = Vec::with_capacity(head.len() + prefix.len() + 512);
-    // Every API that takes uploads has a key in the configuration.
-    let call =
-        Call { account, target: &target, spoken, stream: false, span_id, body_len: length, proof: &Proof::Account };
+    let call = Call {
+        account,
+        target,
+        spoken: pick.spoken,
+        stream: false,
+        span_id,
+        body_len: length,
+        // Every API that takes uploads has a key in the configuration.
+        proof: &Proof::Account,
+        change: pick.change(&snapshot),
+    };
     write_head(request, &head, &call, &mut out);
-    attempt::begin(request, target, AttemptReason::Direct, span_id);
-    let mut upstream = attempt::open(request, client, account, true).await?;
+    let mut using = Using::begin(request, &pick, 0);
+    let at = attempt::begin(request, &pick, span_id);
+    let about = attempt::about(request);
+    let deadline = about.shard.watch.deadline();
+    let late = Late { first_token_at_ms: u64::MAX, total_at_ms: deadline.after_ms(limits.total_ms) };
+    let connected = client.or_gone(pin!(exchange::open(&about, account, &deadline, true))).await;
+    let mut upstream = match connected {
+        Some(Ok(upstream)) => upstream,
+        Some(Err(nothing)) => {
+            using.ended(request, Some(nothing.error), 0, None, Usage::default());
+            return Err(attempt::fail(request, nothing));
+        }
+        None => return Err(attempt::gone(request)),
+    };
     frame(&prefix, length.is_none(), incoming.decoder.is_done(), &mut out);
     send(request, client, &mut upstream, out).await?;
     pass_on(request, client, &mut upstream, &mut incoming, length.is_none()).await?;
-    let head = match attempt::await_head(request, client, &mut upstream).await {
-        Ok(head) => head,
-        Err(failure) => return Err(attempt::fail(request, failure.error)),
+    let mut seen = Seen::default();
+    let answered = {
+        let coming = Coming {
+            target: pick.target.clone(),
+            api: account.api,
+            wire: Wire::of(about.face),
+            back: None,
+            hide_usage: false,
+            input: InputEstimate::default(),
+            held,
+            track: None,
+            prior: Usage::default(),
+        };
+        let answering = async {
+            let head = exchange::await_head(&about, &mut upstream, &deadline, late, &mut seen).await;
+            let head = head.map_err(|failed| Nothing::from(failed.error))?;
+            Ok(exchange::begin(about.clone(), upstream, head, coming, &deadline, late).await)
+        };
+        client.or_gone(pin!(answering)).await
     };
-    held.set(0);
-    let (wire, input) = (Wire::of(request.record().face), InputEstimate::default());
-    let sent = Sent { upstream, head, wire, back: None, hide_usage: false, input, api: account.api, held };
-    Ok(match relay::run(sent, request, client).await {
+    attempt::saw(request, at, seen);
+    let Some(result) = answered else { return Err(attempt::gone(request)) };
+    let next =
+        attempts::answer_once(Tried { at, pick, using, input: InputEstimate::default(), result }, request, client);
+    Ok(match next.await? {
         Next::Close if !request.body_consumed => Next::Linger,
         next => next,
     })
@@ -133,7 +176,7 @@ async fn pass_on(
         match answered {
             Ok(true) => return Ok(()),
             Ok(false) => {}
-            Err(error) => return Err(attempt::fail(request, error)),
+            Err(error) => return Err(attempt::fail(request, error.into())),
         }
         let mut piece = Vec::with_capacity(STREAM_BYTES);
         if let Err(refusal) = incoming.take(client, &mut piece) {
@@ -185,7 +228,7 @@ async fn send(request: &mut Request, client: &mut Client, upstream: &mut Upstrea
         Ok(()) => Ok(()),
         // It may have closed because it has answered already: then the answer is there to be read.
         Err(ErrorClass::Disconnected) if upstream.stream.is_receiving() => Ok(()),
-        Err(error) => Err(attempt::fail(request, error)),
+        Err(error) => Err(attempt::fail(request, error.into())),
     }
 }
 

@@ -6,9 +6,9 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use super::buffers::{PARKED_BYTES, STREAM_BYTES};
-use super::client::Client;
 use super::pool::{Idle, Open};
 use super::state::Shard;
+use super::watch::Deadline;
 use crate::config::{self, Limits};
 use crate::runtime::{Buf, Connecting};
 use crate::telemetry::ErrorClass;
@@ -27,7 +27,6 @@ pub struct Upstream {
 }
 
 pub enum ConnectError {
-    ClientGone,
     Failed(ErrorClass),
     /// The shard's bound on upstream connections is reached.
     TooMany,
@@ -90,7 +89,7 @@ impl Upstream {
 /// A quiet connection from the pool, else a new one to one of the host's addresses.
 pub async fn connect(
     shard: &Rc<Shard>,
-    client: &mut Client,
+    deadline: &Deadline,
     upstream: &config::Upstream,
     limits: &Limits,
     fresh_only: bool,
@@ -108,7 +107,7 @@ pub async fn connect(
         return Err(ConnectError::TooMany);
     }
     let open = shard.pools.open_one();
-    let stream = match connect_any(shard, client, upstream, limits).await {
+    let stream = match connect_any(shard, deadline, upstream, limits).await {
         Ok(stream) => stream,
         Err(error) => {
             shard.count(|counters| counters.upstream_connect_failures += 1);
@@ -123,11 +122,11 @@ pub async fn connect(
 /// Tries each address once, all within one deadline.
 async fn connect_any(
     shard: &Rc<Shard>,
-    client: &mut Client,
+    deadline: &Deadline,
     upstream: &config::Upstream,
     limits: &Limits,
 ) -> Result<Stream, ConnectError> {
-    client.deadline.set_ms(limits.upstream_connect_ms);
+    deadline.set_ms(limits.upstream_connect_ms);
     let mut last = ConnectError::Failed(ErrorClass::Resolve);
     for address in addresses(shard, upstream) {
         let mut connecting = Connecting::start(address);
@@ -135,11 +134,11 @@ async fn connect_any(
             if let Poll::Ready(result) = connecting.poll(cx) {
                 return Poll::Ready(result.map_err(|_| ConnectError::Failed(ErrorClass::Connect)));
             }
-            waiting(client, cx)
+            waiting(deadline, cx)
         })
         .await;
         match connected {
-            Ok(conn) => return handshake(conn, client, upstream, limits).await,
+            Ok(conn) => return handshake(conn, deadline, upstream, limits).await,
             Err(error @ ConnectError::Failed(ErrorClass::Connect)) => last = error,
             Err(error) => return Err(error),
         }
@@ -149,30 +148,27 @@ async fn connect_any(
 
 async fn handshake(
     conn: crate::runtime::Conn,
-    client: &mut Client,
+    deadline: &Deadline,
     upstream: &config::Upstream,
     limits: &Limits,
 ) -> Result<Stream, ConnectError> {
     let Some(tls) = &upstream.tls else { return Ok(Stream::Plain(conn)) };
     let failed = |_| ConnectError::Failed(ErrorClass::Tls);
     let mut stream = Stream::client(conn, tls.clone(), &upstream.host).map_err(failed)?;
-    client.deadline.set_ms(limits.tls_handshake_ms);
+    deadline.set_ms(limits.tls_handshake_ms);
     poll_fn(|cx| {
         if let Poll::Ready(result) = stream.poll_handshake(cx) {
             return Poll::Ready(result.map_err(failed));
         }
-        waiting(client, cx)
+        waiting(deadline, cx)
     })
     .await?;
     Ok(stream)
 }
 
 /// What else can end the wait for a connection.
-fn waiting<T>(client: &mut Client, cx: &mut std::task::Context<'_>) -> Poll<Result<T, ConnectError>> {
-    if client.poll_gone(cx) {
-        return Poll::Ready(Err(ConnectError::ClientGone));
-    }
-    if client.deadline.expired(cx) {
+fn waiting<T>(deadline: &Deadline, cx: &std::task::Context<'_>) -> Poll<Result<T, ConnectError>> {
+    if deadline.expired(cx) {
         return Poll::Ready(Err(ConnectError::Failed(ErrorClass::ConnectTimeout)));
     }
     Poll::Pending

@@ -177,6 +177,8 @@ pub enum ErrorClass {
     ClientStalled,
     /// The other of two hedged attempts was faster.
     HedgeLost,
+    /// A second run says something else than the client has already.
+    Diverged,
     Internal,
 }
 
@@ -208,6 +210,7 @@ impl ErrorClass {
             ErrorClass::ClientGone => "client_gone",
             ErrorClass::ClientStalled => "client_stalled",
             ErrorClass::HedgeLost => "hedge_lost",
+            ErrorClass::Diverged => "diverged",
             ErrorClass::Internal => "internal",
         }
     }
@@ -356,6 +359,15 @@ impl Gaps {
         self.counts[slot] += 1;
         self.sum_ns += gap_ns;
         self.max_ns = self.max_ns.max(gap_ns);
+    }
+
+    /// Those of another stretch of the same stream.
+    pub fn absorb(&mut self, other: &Gaps) {
+        for (count, more) in self.counts.iter_mut().zip(other.counts) {
+            *count += more;
+        }
+        self.sum_ns += other.sum_ns;
+        self.max_ns = self.max_ns.max(other.max_ns);
     }
 
     pub fn count(&self) -> u64 {

@@ -36,6 +36,6 @@ fn counts_as(class: ErrorClass, status: u16) -> [u16; 2] {
         Permission => [403, 0],
         NotFound => [404, 0],
         BadRequest | ContextLength | ContentFilter => [400, 0],
-        ClientGone | ClientStalled | HedgeLost | Internal => [0, 0],
+        ClientGone | ClientStalled | HedgeLost | Diverged | Internal => [0, 0],
     }
 }

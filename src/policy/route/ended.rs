@@ -43,9 +43,10 @@ impl Ended {
         use ErrorClass::*;
         match self.error {
             None => Says::Well,
-            Some(BadRequest | ContextLength | ContentFilter | ClientGone | ClientStalled | HedgeLost | Internal) => {
-                Says::Nothing
-            }
+            Some(
+                BadRequest | ContextLength | ContentFilter | ClientGone | ClientStalled | HedgeLost | Diverged
+                | Internal,
+            ) => Says::Nothing,
             Some(class) => Says::Failed(class),
         }
     }
@@ -58,7 +59,7 @@ impl Ended {
             Some(class @ (Resolve | Connect | ConnectTimeout | Tls | Disconnected | FirstByteTimeout)) => {
                 Says::Failed(class)
             }
-            Some(ClientGone | ClientStalled | HedgeLost | Internal) => Says::Nothing,
+            Some(ClientGone | ClientStalled | HedgeLost | Diverged | Internal) => Says::Nothing,
             // A 5xx may be that of a load balancer with nothing behind it.
             Some(_) if (400..500).contains(&self.status) => Says::Well,
             Some(_) => Says::Nothing,

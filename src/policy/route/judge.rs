@@ -91,7 +91,7 @@ fn repeats(failure: &Failure, standing: &Standing<'_>, can_move: bool) -> bool {
         QuotaExhausted => false,
         // A silent provider would take as long again.
         FirstByteTimeout | IdleTimeout => false,
-        ClientGone | ClientStalled | HedgeLost | Internal => false,
+        ClientGone | ClientStalled | HedgeLost | Diverged | Internal => false,
         _ if by_list == Some(true) => true,
         // Once: whatever was sent may be worked on, and paid for, twice; an answer paid twice is better than none.
         class if is_transport(class) => standing.retries == 0 && (!can_move || worth_a_connection(failure)),
@@ -111,7 +111,7 @@ fn moves(failure: &Failure, codes: &Codes) -> bool {
     use ErrorClass::*;
     let by_list = listed(codes, failure.class, failure.status);
     match failure.class {
-        ClientGone | ClientStalled | HedgeLost | Internal => false,
+        ClientGone | ClientStalled | HedgeLost | Diverged | Internal => false,
         // A provider's refusal is not shopped around unless that is asked for by name.
         ContentFilter => matches!(codes, Codes::Listed { classes, .. } if classes.contains(&ContentFilter)),
         BadRequest | ContextLength => by_list == Some(true),

@@ -83,7 +83,7 @@ fn without_lists_the_class_decides() {
                 (Next, Next)
             }
             BadRequest | ContextLength | ContentFilter => (GiveUp, GiveUp),
-            ClientGone | ClientStalled | HedgeLost | Internal => (GiveUp, GiveUp),
+            ClientGone | ClientStalled | HedgeLost | Diverged | Internal => (GiveUp, GiveUp),
         };
         assert_eq!(judge(&failure(class), &with_next), expected, "{class:?}");
         assert_eq!(judge(&failure(class), &alone), expected_alone, "{class:?} alone");

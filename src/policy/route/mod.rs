@@ -6,11 +6,11 @@
 
 pub mod backoff;
 pub mod choose;
+#[cfg(test)]
+mod choose_tests;
 mod codes;
 mod ended;
 pub mod headers;
-#[cfg(test)]
-mod choose_tests;
 pub mod health;
 pub mod judge;
 pub mod latency;

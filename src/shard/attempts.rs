@@ -1,0 +1,202 @@
+//! A request until it has an answer: one target after another, until one answers or nothing is left to try. Decisions are
+//! policy/route's; what is sent is attempt.rs's; here is their order.
+
+use std::pin::pin;
+
+use super::attempt::{self, InputEstimate, Outgoing};
+use super::client::Client;
+use super::exchange::{self, Begun, Nothing, Seen};
+use super::hedge::{self, Raced};
+use super::plan::{Pick, Plan};
+use super::request::{Next, Refusal, Request, Stop};
+use super::rescue::Rescue;
+use super::settle;
+use super::using::Using;
+use super::{answer, relay};
+use crate::meter::Usage;
+use crate::policy::route::judge::{Failure, Then};
+use crate::runtime::sleep_ms;
+use crate::telemetry::ErrorClass;
+
+/// An attempt that has come to its answer, or to nothing.
+pub struct Tried {
+    /// Its place in the record.
+    pub at: usize,
+    pub pick: Pick,
+    pub using: Using,
+    pub input: InputEstimate,
+    pub result: Result<Box<Begun>, Nothing>,
+}
+
+pub async fn run(mut plan: Plan, mut pick: Pick, request: &mut Request, client: &mut Client) -> Result<Next, Stop> {
+    request.shard.budget.borrow_mut().deposit(request.shard.unix_ms());
+    loop {
+        let mut tried = attempt(&mut plan, pick, request, client).await?;
+        let Some(failure) = failure(&tried.result, request) else {
+            return Ok(deliver(tried, Some(plan), request, client).await);
+        };
+        if !plan.settings.cut_off(failure.class) {
+            tried.using.ended(request, Some(failure.class), failure.status, failure.hint_ms, Usage::default());
+        }
+        let next = match plan.judge(&failure, &tried.pick, request) {
+            Then::Retry { wait_ms } => {
+                close(&mut tried, failure.class, request);
+                if client.or_gone(pin!(sleep_ms(wait_ms))).await.is_none() {
+                    return Err(attempt::gone(request));
+                }
+                pick = tried.pick.again(wait_ms);
+                continue;
+            }
+            then => plan.next(then, &failure, &tried.pick, request),
+        };
+        match next {
+            Some(next) => {
+                close(&mut tried, failure.class, request);
+                pick = next;
+            }
+            None => return give_up(tried, failure.class, request, client).await,
+        }
+    }
+}
+
+/// One attempt, or two beside each other.
+async fn attempt(plan: &mut Plan, pick: Pick, request: &mut Request, client: &mut Client) -> Result<Tried, Stop> {
+    let (pick, mut out) = prepared(plan, pick, request).await?;
+    let hedge_ms = hedge::wait_ms(plan, &pick, request);
+    let (tried, about) = begin(&pick, &out, request);
+    plan.sent(request);
+    client.watch();
+    let mut seen = Seen::default();
+    // Boxed, so that a stream does not carry what only its beginning needs.
+    let mut running = Box::pin(exchange::run(about, &mut out, &mut seen));
+    let raced = match hedge_ms {
+        None => client.or_gone(running.as_mut()).await.map(Raced::Alone),
+        Some(wait_ms) => Box::pin(hedge::run(running.as_mut(), wait_ms, plan, request, client)).await,
+    };
+    drop(running);
+    attempt::saw(request, tried.at, seen);
+    let Some(raced) = raced else { return Err(attempt::gone(request)) };
+    Ok(match raced {
+        Raced::Alone(result) => Tried { result, ..tried },
+        Raced::First { result, hedge, hedge_error } => {
+            let last = hedge.at;
+            hedge::lose(hedge, hedge_error, request);
+            hedge::put_last(tried.at, request);
+            Tried { at: last, result, ..tried }
+        }
+        Raced::Hedge { hedge, first } => {
+            hedge::lose(tried, first, request);
+            *hedge
+        }
+    })
+}
+
+/// A target that cannot be asked this is passed over.
+pub async fn prepared(plan: &mut Plan, mut pick: Pick, request: &mut Request) -> Result<(Pick, Outgoing), Refusal> {
+    let mut said: Option<Refusal> = None;
+    loop {
+        match attempt::prepare(plan, &pick, request).await {
+            Ok(out) => return Ok((pick, out)),
+            Err(refusal) => {
+                let reason = pick.reason;
+                let said = said.get_or_insert(refusal);
+                match plan.instead(request) {
+                    Some(next) => pick = next.because(reason),
+                    None => return Err(std::mem::replace(said, Refusal::failed(500, "internal", ""))),
+                }
+            }
+        }
+    }
+}
+
+/// Opens the attempt in the record and towards routing.
+pub fn begin(pick: &Pick, out: &Outgoing, request: &mut Request) -> (Tried, exchange::About) {
+    let using = Using::begin(request, pick, out.input.tokens);
+    let at = attempt::begin(request, pick, out.span_id);
+    let unsent = Nothing { error: ErrorClass::Internal, unsent: true };
+    (Tried { at, pick: pick.clone(), using, input: out.input, result: Err(unsent) }, attempt::about(request))
+}
+
+/// Why it is no answer.
+pub fn failure(result: &Result<Box<Begun>, Nothing>, request: &Request) -> Option<Failure> {
+    let begun = match result {
+        Err(Nothing { error, unsent }) => {
+            let (class, unsent) = (*error, *unsent);
+            return Some(Failure { class, status: 0, hint_ms: None, forbids_retry: false, unsent });
+        }
+        Ok(begun) => begun,
+    };
+    let class = begun.failure?;
+    let hints = begun.facts.hints(&request.shard);
+    Some(Failure {
+        class,
+        status: if begun.facts.head.status >= 400 { begun.facts.head.status } else { 0 },
+        hint_ms: hints.wait_ms(begun.relay.said()),
+        forbids_retry: hints.forbids_retry(),
+        unsent: false,
+    })
+}
+
+/// Ends a failed attempt that another one follows.
+pub fn close(tried: &mut Tried, class: ErrorClass, request: &mut Request) {
+    attempt::end_at(request, tried.at, Some(class));
+    let result = std::mem::replace(&mut tried.result, Err(Nothing { error: class, unsent: false }));
+    if let Ok(begun) = result {
+        let Begun { mut relay, facts, .. } = *begun;
+        settle::undelivered(request, tried.at, &mut relay.reader.reading, &facts);
+        relay::release(relay, &facts, request, true);
+    }
+}
+
+/// What can be sent only once: its answer, or its failure, is the client's.
+pub async fn answer_once(mut tried: Tried, request: &mut Request, client: &mut Client) -> Result<Next, Stop> {
+    let Some(failure) = failure(&tried.result, request) else { return Ok(deliver(tried, None, request, client).await) };
+    tried.using.ended(request, Some(failure.class), failure.status, failure.hint_ms, Usage::default());
+    give_up(tried, failure.class, request, client).await
+}
+
+/// The client gets this failure.
+async fn give_up(tried: Tried, class: ErrorClass, request: &mut Request, client: &mut Client) -> Result<Next, Stop> {
+    let Tried { using, result, .. } = tried;
+    let mut begun = match result {
+        Ok(begun) => begun,
+        Err(nothing) => return Err(attempt::fail(request, nothing)),
+    };
+    if let Some(refusal) = relay::refusal(&mut begun, class, request) {
+        let Begun { mut relay, facts, .. } = *begun;
+        settle::usage(request, &mut relay.reader.reading, &facts, Usage::default());
+        relay::release(relay, &facts, request, true);
+        return Ok(answer::refuse(request, client, refusal).await);
+    }
+    let keep_alive = relay::commit(&mut begun, request);
+    let delivered = begun.relay.pump(client).await;
+    Ok(relay::finish(*begun, delivered, keep_alive, using, request))
+}
+
+/// Passes the answer on, and sees that a stream that breaks off is carried on, or ends as what it is.
+async fn deliver(tried: Tried, plan: Option<Plan>, request: &mut Request, client: &mut Client) -> Next {
+    let Tried { mut using, result: Ok(mut begun), mut pick, .. } = tried else { return Next::Abort };
+    using.answers();
+    let keep_alive = relay::commit(&mut begun, request);
+    let mut plan = plan.filter(|plan| plan.rescues(request).is_some());
+    let mut delivered = begun.relay.pump(client).await;
+    while delivered.is_ok() && begun.relay.is_broken() {
+        let carried_on = match &mut plan {
+            Some(plan) => {
+                let rescue = Rescue { begun: &mut begun, using: &mut using, pick: &mut pick, plan };
+                Box::pin(rescue.run(request, client)).await
+            }
+            None => Ok(false),
+        };
+        match carried_on {
+            Ok(true) => delivered = begun.relay.pump(client).await,
+            Ok(false) => {
+                begun.relay.say_broken();
+                delivered = begun.relay.pump(client).await;
+                break;
+            }
+            Err(error) => delivered = Err(error),
+        }
+    }
+    relay::finish(*begun, delivered, keep_alive, using, request)
+}
