@@ -9,7 +9,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sluice::config::Telemetry;
 use sluice::control::export::otlp::spans::encode_record;
 use sluice::control::export::prometheus::{Format, render};
-use sluice::control::export::{ControlCounters, ExportStats, MetricsView, ProcessStats};
+use sluice::control::export::{ControlCounters, ExportStats, HealthView, MetricsView, ProcessStats};
 use sluice::mesh::{Up, mesh};
 use sluice::meter::{Usage, UsageSource};
 use sluice::telemetry::totals::Totals;
@@ -46,6 +46,8 @@ fn record(user: usize) -> Record {
     let attempt = Attempt {
         target: Arc::new(target),
         reason: AttemptReason::Direct,
+        passed_over: 0,
+        waited_ns: 0,
         span_id: [2; 8],
         start_ns: 35_000,
         first_byte_ns: Some(200_000_000),
@@ -85,6 +87,8 @@ fn record(user: usize) -> Record {
         status: 200,
         outcome: Outcome::Served,
         error_code: None,
+        routing: None,
+        fallback_rule: None,
         attempts: vec![attempt],
         usage,
         cost_pico_usd: Some(285_000_000),
@@ -163,7 +167,8 @@ fn page(criterion: &mut Criterion) {
     let mut totals = Totals::new(&telemetry.metadata_labels);
     (0..500).for_each(|user| totals.observe(&record(user)));
     let (process, export, control) = (ProcessStats::default(), ExportStats::default(), ControlCounters::default());
-    let view = MetricsView { totals: &totals, shards: &[], process, export, control, telemetry: &telemetry };
+    let health = HealthView::default();
+    let view = MetricsView { totals: &totals, shards: &[], process, export, control, health, telemetry: &telemetry };
     let mut out = String::new();
     criterion.bench_function("render /metrics, 500 label sets", |bench| {
         bench.iter(|| {

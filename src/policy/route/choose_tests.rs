@@ -136,7 +136,7 @@ fn a_region_that_is_out_takes_its_targets_with_it() {
     let mut world = World::new(RoutingType::Priority, 3).priorities(&[0, 1, 2]);
     world.routing.targets[1].region = 0;
     let unhealthy =
-        super::health::Verdict::Unhealthy { until_ms: FOR_EVER, why: crate::telemetry::ErrorClass::Connect };
+        super::health::Verdict::unhealthy(0, FOR_EVER, crate::telemetry::ErrorClass::Connect);
     world.states.regions[0].apply(unhealthy);
     assert_eq!(world.order(), [2, 0, 1]);
     assert_eq!(world.first(), Choice { candidate: 2, passed_over: 2, unavailable: false });

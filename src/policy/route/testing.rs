@@ -109,7 +109,7 @@ impl World {
     }
 
     pub fn down(&mut self, at: usize, until_ms: u64) {
-        self.states.targets[at].health.apply(Verdict::Unhealthy { until_ms, why: ErrorClass::Server });
+        self.states.targets[at].health.apply(Verdict::unhealthy(0, until_ms, ErrorClass::Server));
     }
 
     pub fn up(&mut self, at: usize) {
