@@ -142,6 +142,15 @@ impl Wire {
         }
     }
 
+    /// What a stream ends with behind its finish, where that is an event of its own.
+    pub fn terminator(self) -> &'static [u8] {
+        match self {
+            Wire::Chat | Wire::Completions => b"data: [DONE]\n\n",
+            Wire::Messages => b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
+            _ => b"",
+        }
+    }
+
     /// Reads the whole JSON body of a unary 2xx answer.
     pub fn read_body(self, body: &[u8], reading: &mut Reading) {
         reading.terminated = match self {

@@ -148,6 +148,8 @@ const WORDED: &[(ErrorClass, &[&str])] = &[
             "too many tokens",
         ],
     ),
+    // Anthropic, Bedrock, Gemini, Cohere.
+    (ErrorClass::ContentFilter, &["content filtering policy", "prompt was blocked", "blocked by the safety filter"]),
     (ErrorClass::NotFound, &["provided model identifier is invalid"]),
     (ErrorClass::Auth, &["api key not valid", "invalid api key", "incorrect api key"]),
 ];

@@ -4,7 +4,8 @@ use std::io::Write;
 
 use super::admit::{Identified, visible_models};
 use super::client::Client;
-use super::plan::{Pick, Plan};
+use super::pick::Pick;
+use super::plan::Plan;
 use super::request::{Next, Refusal, Request};
 use super::respond::push_target;
 use super::text::{push_request_id, push_traceparent};

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::exchange::{About, Coming, Nothing, Seen};
 use super::head::{Call, write_head};
-use super::plan::{Pick, Plan};
+use super::pick::Pick;
+use super::plan::Plan;
 use super::proof;
 use super::request::{Refusal, Request, Stop};
 use super::translate::{self, Back};

@@ -5,7 +5,7 @@ use super::request::{Refusal, Request};
 use super::respond::upstream_request_id;
 use crate::dialect::{answer_of, may_quote};
 use crate::http1::{Name, ResponseHead};
-use crate::provider::{error_message, retry_delay_s};
+use crate::provider::retry_delay_s;
 use crate::telemetry::{ErrorClass, Face};
 
 /// What the head of an answer says beside its status.
@@ -35,11 +35,12 @@ impl Told {
         }
     }
 
-    pub fn refusal(&self, request: &mut Request, class: ErrorClass, body: &[u8]) -> Refusal {
+    /// `said`: the provider's own words, in `body`.
+    pub fn refusal(&self, request: &mut Request, class: ErrorClass, said: &str, body: &[u8]) -> Refusal {
         let face = request.record().face;
         let account = request.record().attempts.last().map(|last| last.target.account.clone()).unwrap_or_default();
         let (status, code) = answer_of(class, face);
-        let said = if may_quote(class) { error_message(body) } else { String::new() };
+        let said = if may_quote(class) { said } else { "" };
         let message = match (class, said.is_empty()) {
             (ErrorClass::Auth, _) => {
                 format!(

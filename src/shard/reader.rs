@@ -311,7 +311,15 @@ impl Reader {
             buf.extend(&self.tail);
         }
         self.tail.clear();
-        if !self.ok || self.reading.error.is_some() { End::Complete } else { self.stream_end() }
+        if !self.ok || self.reading.error.is_some() {
+            return End::Complete;
+        }
+        let end = self.stream_end();
+        if end == End::Complete && !self.reading.terminated {
+            // The answer is whole: its finish was seen, and its framing ended.
+            buf.extend(self.wire.terminator());
+        }
+        end
     }
 
     /// Some servers leave out the terminator; a finish reason says as much. Neither is a truncation, however cleanly

@@ -9,6 +9,7 @@ use super::respond::{self, Framing};
 use super::settle;
 use super::using::Using;
 use crate::http1::ResponseBody;
+use crate::provider::error_message;
 use crate::telemetry::{ErrorClass, Outcome};
 
 /// Writes the head of the answer, which leaves with the first content. True when the connection may go on after it.
@@ -50,7 +51,9 @@ pub fn commit(begun: &mut Begun, request: &mut Request) -> bool {
 pub fn refusal(begun: &mut Begun, error: ErrorClass, request: &mut Request) -> Option<Refusal> {
     let Begun { relay, facts, .. } = begun;
     let status = facts.head.status;
-    if let (Some(End::Broken(error)), true) = (relay.end, status < 400) {
+    // What the provider itself says went wrong is told below.
+    let is_said = relay.reader.reading.error.is_some();
+    if let (Some(End::Broken(error)), true) = (relay.end, status < 400 && !is_said) {
         return match attempt::fail(request, error.into()) {
             Stop::Refuse(refusal) => Some(refusal),
             Stop::Silent(_) => None,
@@ -63,7 +66,11 @@ pub fn refusal(begun: &mut Begun, error: ErrorClass, request: &mut Request) -> O
     let error = if facts.told.is_none() && status >= 400 { ErrorClass::Auth } else { error };
     attempt::end(request, Some(error));
     let told = facts.told();
-    Some(told.refusal(request, error, relay.said()))
+    let said = match relay.reader.stream_error() {
+        Some(said) => said.to_owned(),
+        None => error_message(relay.said()),
+    };
+    Some(told.refusal(request, error, &said, relay.said()))
 }
 
 /// The connection to the provider: kept where nothing of the exchange is left on it.

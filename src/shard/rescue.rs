@@ -8,7 +8,8 @@ use super::attempt::{self, Outgoing};
 use super::attempts::{Tried, begin, close, failure};
 use super::client::Client;
 use super::exchange::{self, Begun, Nothing, Seen};
-use super::plan::{Pick, Plan};
+use super::pick::Pick;
+use super::plan::Plan;
 use super::reader::End;
 use super::request::Request;
 use super::settle;
@@ -17,7 +18,7 @@ use super::using::Using;
 use crate::config::OnStreamFailure;
 use crate::dialect::common::Lost;
 use crate::dialect::{Resume, To, Translation};
-use crate::policy::route::judge::Failure;
+use crate::policy::route::judge::{Failure, Then};
 use crate::telemetry::{AttemptReason, ErrorClass};
 
 /// A stream to be carried on, and what takes its place.
@@ -44,7 +45,7 @@ impl Rescue<'_> {
         let mut failed = Failure { class: error, status: 0, hint_ms: None, forbids_retry: false, unsent: false };
         let mut is_closed = false;
         while translation.rescuable() {
-            let Some(next) = self.plan.carry_on(&failed, self.pick, request) else { break };
+            let Some(next) = self.plan.next(Then::Next, &failed, self.pick, request) else { break };
             if !is_closed {
                 self.close(error, request);
                 is_closed = true;

@@ -11,7 +11,7 @@ use super::buffers::STREAM_BYTES;
 use super::client::{Client, NoBytes, send_ms};
 use super::exchange::{self, Coming, Late, Nothing, Seen};
 use super::head::{Call, write_head};
-use super::plan;
+use super::pick;
 use super::proof::Proof;
 use super::request::{Next, Refusal, Request, Stop};
 use super::upstream::Upstream;
@@ -74,7 +74,7 @@ pub async fn run(identified: Identified, request: &mut Request, client: &mut Cli
     };
     let model = String::from_utf8_lossy(prefix.get(start..end).unwrap_or(&[])).into_owned();
     request.record().model_requested = admit::shortened(&model).into();
-    let pick = plan::target_of(&identified, request, &head, &model)?;
+    let pick = pick::target_of(&identified, request, &head, &model)?;
     let snapshot = request.snapshot.clone();
     let Some(account) = snapshot.accounts.get(pick.account) else {
         return Err(Refusal::failed(500, "internal", "The account is gone from the configuration.").into());

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::plan::Pick;
+use super::pick::Pick;
 use super::request::Request;
 use super::state::Shard;
 use crate::config::{Routing, Snapshot};

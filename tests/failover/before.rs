@@ -106,7 +106,7 @@ fn with_nowhere_to_go_it_is_an_error_and_no_200() {
 fn an_error_event_first_becomes_a_status() {
     let overloaded = |words: &str, status| Row::alone(words, NO_RETRY, Client::Error(status), 1);
     let pairs = |face| SAME.into_iter().filter(move |pair| pair.0 == face).collect::<Vec<_>>();
-    for (face, status) in [(Face::Chat, 500), (Face::Messages, 529), (Face::Responses, 500), (Face::Gemini, 503)] {
+    for (face, status) in [(Face::Chat, 502), (Face::Messages, 529), (Face::Responses, 502), (Face::Gemini, 503)] {
         let mut rows = vec![overloaded("errevent-first", status)];
         if face != Face::Gemini {
             rows.push(overloaded("errevent@0", status));

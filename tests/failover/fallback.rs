@@ -22,9 +22,11 @@ fn a_direct_target_falls_back_in_order() {
     for (at, Pair(face, first, second)) in SAME.into_iter().chain(ACROSS).enumerate() {
         let targets = [to(first, "503", ""), to(second, "500", ""), to(second, "tokens=5", "")];
         let route = stage.targets(&targets);
+        // A member of the client's body, as its face spells it.
+        let sampling = if face == Face::Gemini { "generationConfig: {temperature: 0.5}" } else { "temperature: 0.5" };
         rules += &format!(
             "  - id: fb-{at}\n    when: {{models: [{}], response_status_codes: [429, 503, 529]}}\n    fallback_models:\n      \
-             - {{target: {}}}\n      - {{target: {}, override_params: {{temperature: 0.5}}}}\n",
+             - {{target: {}}}\n      - {{target: {}, override_params: {{{sampling}}}}}\n",
             route.fqn(0),
             route.fqn(1),
             route.fqn(2)

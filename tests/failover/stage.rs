@@ -90,7 +90,14 @@ impl Stage {
         let model = format!("r{}", self.routes);
         let mut names = Vec::new();
         for (at, target) in targets.iter().enumerate() {
-            let name = format!("{model}-{at}");
+            // By the model's name it is known whether it goes on from a text.
+            let family = match target.kind {
+                "anthropic" => "claude-3-7-sonnet-",
+                "google-gemini" => "gemini-2.0-flash-",
+                "mistral-ai" => "mistral-large-",
+                _ => "",
+            };
+            let name = format!("{family}{model}-{at}");
             self.account(&name, at, target);
             names.push(name);
         }

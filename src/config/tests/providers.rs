@@ -357,7 +357,7 @@ fn faults_of_provider_accounts_say_what_was_expected() {
         (
             "openai",
             format!("{KEY}\nregion: us-east-1"),
-            "test.yaml:4: unknown key `region` in a provider account; expected `type`, `name`, `base_url`, `auth_data`, `headers`, `integrations`, `tls_settings`, `on_unsupported`, `discount_percent`, `ask_usage` or `responses_api`",
+            "test.yaml:4: unknown key `region` in a provider account; expected `type`, `name`, `base_url`, `auth_data`, `headers`, `integrations`, `tls_settings`, `on_unsupported`, `discount_percent`, `health_check`, `ask_usage` or `responses_api`",
         ),
     ];
     for (kind, rest, expected) in golden {

@@ -135,8 +135,7 @@ fn least_busy_takes_the_one_with_the_fewest_in_flight() {
 fn a_region_that_is_out_takes_its_targets_with_it() {
     let mut world = World::new(RoutingType::Priority, 3).priorities(&[0, 1, 2]);
     world.routing.targets[1].region = 0;
-    let unhealthy =
-        super::health::Verdict::unhealthy(0, FOR_EVER, crate::telemetry::ErrorClass::Connect);
+    let unhealthy = super::health::Verdict::unhealthy(0, FOR_EVER, crate::telemetry::ErrorClass::Connect);
     world.states.regions[0].apply(unhealthy);
     assert_eq!(world.order(), [2, 0, 1]);
     assert_eq!(world.first(), Choice { candidate: 2, passed_over: 2, unavailable: false });

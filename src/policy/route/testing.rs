@@ -1,7 +1,7 @@
 //! A rule, its targets, and providers behind them that are as fast and as well as a test wants: time passes as it says.
 
 use super::choose::{Ask, Choice, choose};
-use super::health::Verdict;
+use super::health::{Ended, Verdict};
 use super::latency::Answered;
 use super::{States, sticky};
 use crate::config::{Candidate, Change, Codes, Retry, RouteTarget, Routing, RoutingType, SlaCutoff, UsageLimits};
@@ -160,7 +160,12 @@ impl World {
         let gap_us = token_ms * 10 * percent;
         let mut gaps = Gaps::default();
         (1..tokens).for_each(|_| gaps.add(gap_us * 1000));
+        let now_ms = self.now_ms;
+        let ended = Ended { now_ms, duration_ms: 0, error: None, status: 200, hint_ms: None };
+        let region = self.routing.targets[target].region;
+        self.states.regions[region].observe_region(&ended);
         let state = &mut self.states.targets[target];
+        state.health.observe(&ended, None);
         state.latency.observe(&Answered {
             now_ms: self.now_ms,
             ttft_us: Some(ttft_ms * 10 * percent),

@@ -1,0 +1,296 @@
+//! One target for a request, and why it: what a model's name leads to, which candidates of a rule may serve the request,
+//! and the choice among them, which is policy/route's.
+
+use std::sync::Arc;
+
+use super::admit::{Identified, refuse_model, refuse_permission, shortened};
+use super::request::{Refusal, Request};
+use crate::config::{Candidate, Change, Rule, SessionIdentifier, Snapshot, VirtualModel};
+use crate::dialect::Wire;
+use crate::http1::Field;
+use crate::policy::identity::permits_name;
+use crate::policy::resolve::{Resolved, Unresolved, resolve};
+use crate::policy::route::choose::{self, Ask, Choice};
+use crate::policy::route::when::Caller;
+use crate::policy::route::{sticky, when};
+use crate::policy::spoken::{Spoken, spoken};
+use crate::telemetry::{AttemptReason, Face, Target};
+
+/// What decides.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// The name is a target's own.
+    Direct,
+    /// Index into `Routing::rules`.
+    Rule(usize),
+    /// Index into `Routing::virtual_models`.
+    Virtual(usize),
+}
+
+/// One target of a plan.
+#[derive(Clone)]
+pub struct Pick {
+    /// Index into the snapshot's accounts.
+    pub account: usize,
+    pub target: Arc<Target>,
+    pub spoken: Spoken,
+    pub reason: AttemptReason,
+    pub passed_over: u8,
+    /// Waited before it.
+    pub waited_ms: u64,
+    /// Index into `Routing::targets`, where a rule names it.
+    pub known: Option<usize>,
+    pub from: From,
+}
+
+/// Whose settings hold.
+#[derive(Clone, Copy)]
+pub enum From {
+    Direct,
+    Rule(Way, usize),
+    /// Rule and candidate.
+    Fallback(usize, usize),
+}
+
+impl Way {
+    pub fn rule(self, snapshot: &Snapshot) -> Option<&Rule> {
+        match self {
+            Way::Direct => None,
+            Way::Rule(at) => snapshot.routing.rules.get(at),
+            Way::Virtual(at) => snapshot.routing.virtual_models.get(at).map(|model| &model.rule),
+        }
+    }
+}
+
+impl Way {
+    /// All that the model is called.
+    fn names<'a>(self, snapshot: &'a Snapshot, model: &'a str) -> impl Iterator<Item = &'a str> {
+        let known = match self {
+            Way::Virtual(at) => snapshot.routing.virtual_models.get(at),
+            _ => None,
+        };
+        let of_it = known.into_iter().flat_map(|one| [Some(one.name.as_str()), one.slug.as_deref()]);
+        of_it.flatten().chain([model])
+    }
+}
+
+impl Pick {
+    /// The same target, chosen for another reason.
+    pub fn because(self, reason: AttemptReason) -> Self {
+        Self { reason, ..self }
+    }
+
+    /// The same target once more, after a wait.
+    pub fn again(self, waited_ms: u64) -> Self {
+        Self { reason: AttemptReason::Retry, waited_ms, passed_over: 0, ..self }
+    }
+
+    pub fn candidate<'a>(&self, snapshot: &'a Snapshot) -> Option<&'a Candidate> {
+        match self.from {
+            From::Direct => None,
+            From::Rule(way, at) => way.rule(snapshot)?.candidates.get(at),
+            From::Fallback(rule, at) => snapshot.routing.fallbacks.get(rule)?.candidates.get(at),
+        }
+    }
+
+    /// What it is spoken to in, for a client's call of this face.
+    pub fn wire(&self, face: Face) -> Wire {
+        match self.spoken {
+            Spoken::Translated(wire) => wire,
+            _ => Wire::of(face),
+        }
+    }
+
+    pub fn change<'a>(&self, snapshot: &'a Snapshot) -> Option<&'a Change> {
+        self.candidate(snapshot).map(|candidate| &candidate.change)
+    }
+}
+
+/// Where the model leads, for a request whose body is not kept.
+pub fn target_of(
+    identified: &Identified,
+    request: &mut Request,
+    received: &[u8],
+    model: &str,
+) -> Result<Pick, Refusal> {
+    let (way, direct) = find(identified, request, model)?;
+    if let Some(pick) = direct {
+        return Ok(pick);
+    }
+    let snapshot = request.snapshot.clone();
+    let Some(rule) = way.rule(&snapshot) else { return Err(refuse_model(model, Unresolved::Unknown)) };
+    let eligible = eligible(way, identified, request, &snapshot, model)?;
+    let session = session_of(rule, request, received);
+    choose_of(way, rule, eligible, false, session, (0, 0), request, &snapshot)
+        .map(|(_, pick)| pick)
+        .ok_or_else(|| refuse_model(model, Unresolved::Unknown))
+}
+
+/// The rule for a model, or the one target that it names.
+pub fn find(identified: &Identified, request: &mut Request, model: &str) -> Result<(Way, Option<Pick>), Refusal> {
+    let snapshot = request.snapshot.clone();
+    let face = request.record().face;
+    let found = resolve(&snapshot, face, model);
+    let routing = &snapshot.routing;
+    if !routing.rules.is_empty() || !routing.virtual_models.is_empty() {
+        let full = found.as_ref().ok().map(|found| full_name(found));
+        let names = [model, full.as_deref().unwrap_or(model)];
+        let caller = caller(request);
+        let rule = routing.rules.iter().position(|rule| when::matches(&rule.when, caller, &names)).map(Way::Rule);
+        let virtual_model = || {
+            let named = |one: &VirtualModel| one.name == model || one.slug.as_deref() == Some(model);
+            routing.virtual_models.iter().position(named).map(Way::Virtual)
+        };
+        if let Some(way) = rule.or_else(virtual_model) {
+            return Ok((way, None));
+        }
+    }
+    let found = found.map_err(|unresolved| refuse_model(model, unresolved))?;
+    if !identified.may_use(&snapshot, &found.account.name, found.model) {
+        return Err(refuse_permission(&format!("{}/{}", found.account.name, shortened(found.model))));
+    }
+    let target = match found.target {
+        Some(target) => target.clone(),
+        None => request
+            .shard
+            .passed_on(&snapshot, found.account_index, shortened(found.model))
+            .ok_or_else(|| refuse_model(model, Unresolved::Unknown))?,
+    };
+    let known =
+        routing.targets.iter().position(|one| Arc::ptr_eq(&one.target, &target) || one.target.fqn == target.fqn);
+    let pick = Pick {
+        account: found.account_index,
+        target,
+        spoken: found.spoken,
+        reason: AttemptReason::Direct,
+        passed_over: 0,
+        waited_ms: 0,
+        known,
+        from: From::Direct,
+    };
+    Ok((Way::Direct, Some(pick)))
+}
+
+fn full_name(found: &Resolved<'_>) -> String {
+    match found.target {
+        Some(target) => target.fqn.to_string(),
+        None => format!("{}/{}", found.account.name, found.model),
+    }
+}
+
+pub fn caller(request: &mut Request) -> Caller<'_> {
+    let record = request.record();
+    Caller { principal: record.principal.as_deref(), metadata: record.metadata.as_deref().unwrap_or(&[]) }
+}
+
+/// The candidates that can serve this: they speak the face, are for this metadata, and the caller may use them.
+pub fn eligible(
+    way: Way,
+    identified: &Identified,
+    request: &mut Request,
+    snapshot: &Snapshot,
+    model: &str,
+) -> Result<u64, Refusal> {
+    let face = request.record().face;
+    // Who may use the name may use whatever is behind it.
+    let Some(rule) = way.rule(snapshot) else { return Err(refuse_model(model, Unresolved::Unknown)) };
+    let named = |permissions| way.names(snapshot, model).any(|name| permits_name(permissions, name));
+    let all = identified.permissions(snapshot).is_none_or(named);
+    let (mut mask, mut permitted, mut spoken_to) = (0_u64, false, false);
+    let caller = caller(request);
+    for (at, candidate) in rule.candidates.iter().enumerate() {
+        let Some(known) = snapshot.routing.targets.get(candidate.target) else { continue };
+        let Some(account) = snapshot.accounts.get(known.account) else { continue };
+        if !all && !identified.may_use(snapshot, &account.name, &known.target.model) {
+            continue;
+        }
+        permitted = true;
+        if speaks(snapshot, candidate.target, face).is_none() {
+            continue;
+        }
+        spoken_to = true;
+        if caller.has_metadata(&candidate.metadata_match) {
+            mask |= 1 << at;
+        }
+    }
+    match (permitted, spoken_to, mask) {
+        (false, ..) => Err(refuse_permission(shortened(model))),
+        (_, false, _) => Err(refuse_model(model, Unresolved::WrongApi(rule.id.to_string()))),
+        (_, _, 0) => Err(Refusal::new(
+            400,
+            "no_target_for_metadata",
+            format!("No target behind `{}` is for requests with this metadata.", shortened(model)),
+        )),
+        _ => Ok(mask),
+    }
+}
+
+fn speaks(snapshot: &Snapshot, target: usize, face: Face) -> Option<Spoken> {
+    let known = snapshot.routing.targets.get(target)?;
+    spoken(snapshot.accounts.get(known.account)?, &known.target.model, face)
+}
+
+pub fn pick_of(snapshot: &Snapshot, target: usize, face: Face, from: From) -> Option<Pick> {
+    let known = snapshot.routing.targets.get(target)?;
+    Some(Pick {
+        account: known.account,
+        target: known.target.clone(),
+        spoken: speaks(snapshot, target, face)?,
+        reason: AttemptReason::Fallback,
+        passed_over: 0,
+        waited_ms: 0,
+        known: Some(target),
+        from,
+    })
+}
+
+#[expect(clippy::too_many_arguments)]
+pub fn choose_of(
+    way: Way,
+    rule: &Rule,
+    eligible: u64,
+    is_fallback: bool,
+    session: Option<u64>,
+    tokens: (u64, u64),
+    request: &mut Request,
+    snapshot: &Snapshot,
+) -> Option<(usize, Pick)> {
+    let shard = &request.shard;
+    let ask = Ask {
+        eligible,
+        is_fallback,
+        now_ms: shard.unix_ms(),
+        random: shard.random(),
+        session,
+        tokens,
+        shards: shard.loads.len() as u64,
+        routing: &snapshot.routing,
+    };
+    let chosen: Choice = choose::choose(&rule.routing_type, &rule.candidates, &mut shard.states.borrow_mut(), &ask)?;
+    let face = request.record().face;
+    let target = rule.candidates.get(chosen.candidate)?.target;
+    let mut pick = pick_of(snapshot, target, face, From::Rule(way, chosen.candidate))?;
+    pick.passed_over = chosen.passed_over;
+    pick.reason = ask.reason(&rule.routing_type);
+    Some((chosen.candidate, pick))
+}
+
+pub fn session_of(rule: &Rule, request: &mut Request, received: &[u8]) -> Option<u64> {
+    let sticky = rule.sticky.as_ref()?;
+    let mut values: Vec<Vec<u8>> = Vec::with_capacity(sticky.identifiers.len());
+    for identifier in &sticky.identifiers {
+        values.push(match identifier {
+            SessionIdentifier::Header(name) => {
+                let named = |field: &&Field| field.name_span.of(received).eq_ignore_ascii_case(name.as_bytes());
+                let field = request.head.fields.iter().find(named)?;
+                field.value.of(received).to_vec()
+            }
+            SessionIdentifier::Metadata(key) => {
+                let metadata = caller(request).metadata;
+                metadata.iter().find(|(known, _)| **known == **key)?.1.as_bytes().to_vec()
+            }
+        });
+    }
+    let values: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
+    Some(sticky::session(&values, sticky.ttl_s, request.shard.unix_ms()))
+}
