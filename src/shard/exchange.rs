@@ -217,13 +217,11 @@ impl Begun {
             }
             _ => {}
         }
+        // A length that was too small cuts an answer off as well, however soundly it is framed.
         let whole = relay.end == Some(End::Complete) && status < 300;
-        let cut_short = || {
-            let body = relay.waiting.as_ref().map_or(&[][..], Buf::content).trim_ascii_end();
-            !matches!(body.last(), Some(b'}' | b']'))
-        };
         let is_json = facts.content == Content::Json && facts.told.is_none() && !relay.about.stream;
-        (whole && is_json && !relay.reader.reading.terminated && cut_short()).then_some(ErrorClass::Protocol)
+        let is_cut = whole && is_json && !relay.reader.too_large && !relay.reader.reading.terminated;
+        is_cut.then_some(ErrorClass::Protocol)
     }
 }
 

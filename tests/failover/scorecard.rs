@@ -12,7 +12,7 @@ use super::stage::{Stage, price};
 use super::{Failures, to};
 
 /// Of the first target.
-const KEYS: &str = "retry_config: {attempts: 2, delay: 20}, ttft_timeout_ms: 500, \
+const KEYS: &str = "retry_config: {attempts: 2, delay: 20, on_status_codes: [\"429\", \"500\", \"502\", \"503\"]}, ttft_timeout_ms: 500, \
      fallback_status_codes: [\"401\", \"403\", \"404\", \"429\", \"500\", \"502\", \"503\", context_length]";
 const LIMITS: &str = "limits: {upstream_first_byte_ms: 500, stream_idle_ms: 500}\n";
 
@@ -33,10 +33,10 @@ const fn scene(name: &'static str, first: &'static str, attempts: u64) -> Scene 
 
 const SCENES: [Scene; 16] = [
     scene("S01", "429,once,retry_after=2", 2),
-    scene("S02", "429,retry_after=2", 4),
+    scene("S02", "429", 4),
     scene("S03", "500,once", 2),
     scene("S04", "503", 4),
-    scene("S05", "reset", 3),
+    scene("S05", "reset,once", 2),
     scene("S06", "silence", 2),
     scene("S07", "late=20000,head=0", 2),
     scene("S08", "cut@40", 2),

@@ -55,7 +55,7 @@ class Errors(unittest.TestCase):
                 trace_id, headers = trace()
                 seen = []
                 with self.assertRaises((anthropic.APIError, httpx2.HTTPError)):
-                    for event in ask(f"mock/mock:tokens=9,{fault}", stream=True, extra_headers=headers):
+                    for event in ask(f"mock/mock:tokens=9,gap=2,{fault}", stream=True, extra_headers=headers):
                         seen.append(event.type)
                 self.assertNotIn("message_stop", seen)
                 self.assertIsNotNone(record(trace_id)["attempts"][0]["error"])

@@ -88,7 +88,7 @@ class BrokenStreams(unittest.TestCase):
                 trace_id, headers = trace()
                 seen = []
                 with self.assertRaises((openai.APIError, httpx2.HTTPError)):
-                    for chunk in ask(f"mock/mock:tokens=9,{fault}", stream=True, extra_headers=headers):
+                    for chunk in ask(f"mock/mock:tokens=9,gap=2,{fault}", stream=True, extra_headers=headers):
                         seen.append(chunk)
                 self.assertTrue(seen)
                 row = record(trace_id)
@@ -105,7 +105,7 @@ class BrokenStreams(unittest.TestCase):
                 seen = []
                 try:
                     for event in client.responses.create(
-                        model=f"mock/mock:tokens=9,{fault}", input="Hi", stream=True
+                        model=f"mock/mock:tokens=9,gap=2,{fault}", input="Hi", stream=True
                     ):
                         seen.append(event.type)
                 except (openai.APIError, httpx2.HTTPError):
@@ -117,4 +117,4 @@ class BrokenStreams(unittest.TestCase):
         for fault in ["cut@20", "shortlen", "rst@20"]:
             with self.subTest(fault=fault):
                 with self.assertRaises((openai.APIError, httpx2.HTTPError)):
-                    ask(f"mock/mock:tokens=9,{fault}")
+                    ask(f"mock/mock:tokens=9,gap=2,{fault}")

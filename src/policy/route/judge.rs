@@ -69,8 +69,8 @@ fn wait_ms(failure: &Failure, standing: &Standing<'_>, can_move: bool) -> Option
         return None;
     }
     match failure.hint_ms.filter(|&hint_ms| hint_ms > 0) {
-        // Nobody waits for one target while another is free.
-        Some(_) if can_move => None,
+        // Nobody waits for one target while another is free, unless it was listed that this one is tried again.
+        Some(_) if can_move && listed(&standing.retry.on, failure.class, failure.status) != Some(true) => None,
         // The target is not used until then, and usable then: its health says nothing about that moment.
         Some(hint_ms) => (hint_ms <= WAIT_MS_MAX).then(|| hint_ms + share(hint_ms / 10, standing.random)),
         None if !standing.healthy => None,
