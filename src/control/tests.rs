@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 
 use super::testing::TempDir;
 use super::{Event, Mock, Setup, Source, Store, core::Core};
-use crate::config::{Env, Snapshot};
+use crate::config::Env;
 use crate::mesh::{Down, ShardEnd, Up, mesh};
 use crate::runtime::Driver;
 use crate::telemetry::totals::Totals;
@@ -65,18 +65,12 @@ struct World {
 impl World {
     /// A core whose shards have said nothing yet.
     fn begin(shards: usize, config: &str) -> Self {
-        Self::begin_with(shards, config, |_| {})
-    }
-
-    /// The same by a configuration that is changed after it was read.
-    fn begin_with(shards: usize, config: &str, change: impl FnOnce(&mut Snapshot)) -> Self {
         let dir = TempDir::new();
         let file = dir.path().join("sluice.yaml");
         std::fs::write(dir.path().join("token"), "s3cret\n").expect("writes");
         write_config(&file, dir.path().join("data"), config);
         let source = Source { paths: vec![file], env: Env::of(&[]) };
-        let mut snapshot = source.load().unwrap_or_else(|errors| panic!("{errors:?}"));
-        change(&mut snapshot);
+        let snapshot = source.load().unwrap_or_else(|errors| panic!("{errors:?}"));
         let (shard_ends, ends) = mesh(shards).expect("makes rings");
         let admin = TcpListener::bind("127.0.0.1:0").expect("binds");
         let address = admin.local_addr().expect("is bound");

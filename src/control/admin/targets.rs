@@ -47,6 +47,8 @@ pub struct VerdictState {
     pub since: Option<String>,
     /// End of the cool-down.
     pub until: Option<String>,
+    /// Of requests in a row, as the shard counts them that said so; 0 when healthy.
+    pub failures: u32,
     /// `shard 0` or `probe`.
     pub by: Option<String>,
     /// Between healthy and not, since the configuration names it.

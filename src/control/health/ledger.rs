@@ -1,4 +1,4 @@
-//! The newest verdict on every target and region that rules name. Pure: time comes in, what is to be logged comes out.
+//! The verdict that holds on every target and region that rules name. Pure: time comes in, what is to be logged comes out.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -23,7 +23,7 @@ pub struct Ledger {
 #[derive(Clone, Default)]
 pub struct Entry {
     pub verdict: Verdict,
-    /// Who said so last.
+    /// Who said so.
     pub by: Option<By>,
     /// Of the last change between healthy and unhealthy; unix milliseconds, 0 before the first.
     pub since_ms: u64,
@@ -61,8 +61,10 @@ impl Ledger {
     pub fn take(&mut self, scope: &Scope, verdict: Verdict, by: By, now_ms: u64) -> bool {
         let Some(entry) = self.known.get_mut(scope) else { return false };
         let changed = is_healthy(&entry.verdict) != is_healthy(&verdict);
-        entry.verdict = verdict;
-        entry.by = Some(by);
+        // Of two cool-downs the longer one holds, as on the shards.
+        if changed || until_ms(&verdict) >= until_ms(&entry.verdict) {
+            (entry.verdict, entry.by) = (verdict, Some(by));
+        }
         if changed {
             entry.since_ms = now_ms;
             entry.changes += 1;
@@ -147,6 +149,13 @@ fn is_healthy(verdict: &Verdict) -> bool {
     matches!(verdict, Verdict::Healthy)
 }
 
+fn until_ms(verdict: &Verdict) -> u64 {
+    match verdict {
+        Verdict::Healthy => 0,
+        Verdict::Unhealthy { until_ms, .. } => *until_ms,
+    }
+}
+
 fn became(verdict: &Verdict) -> &'static str {
     if is_healthy(verdict) { "healthy" } else { "unhealthy" }
 }
@@ -184,6 +193,8 @@ mod tests {
         assert!(ledger.take(&target("a/m"), longer, By::Shard(1), 2000));
         let entry = ledger.get(&target("a/m")).expect("named");
         assert_eq!((entry.verdict, entry.by, entry.since_ms, entry.changes), (longer, Some(By::Shard(1)), 1000, 1));
+        assert!(ledger.take(&target("a/m"), DOWN, By::Shard(2), 2500));
+        assert_eq!(ledger.get(&target("a/m")).expect("named").verdict, longer, "a shorter one says nothing");
         assert_eq!(ledger.unhealthy().count(), 1, "nobody said anything of the other");
         ledger.take(&target("a/m"), Verdict::Healthy, By::Shard(1), 3000);
         assert_eq!(ledger.unhealthy().count(), 0);

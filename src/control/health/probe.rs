@@ -18,6 +18,8 @@ use crate::policy::route::health::{Scope, Verdict};
 
 /// So many failures in a row say that a provider is not there.
 const FAILURES: u32 = 2;
+/// One that failed is asked sooner: whether it is down, and later whether it is back, should not take long to be known.
+const AGAIN_MS: u64 = 2000;
 /// No provider is asked more often, whatever is configured.
 const INTERVAL_MS_MIN: u64 = 100;
 
@@ -36,7 +38,7 @@ pub struct Probe {
     authority: String,
     /// `None`: no rule names the account, so nobody needs a verdict.
     region: Option<Box<str>>,
-    at: Instant,
+    pub at: Instant,
     /// The one under way: there is never a second.
     running: Option<Running>,
     pub in_a_row: u32,
@@ -129,7 +131,7 @@ impl Probes {
 
     /// What came of one: a verdict about its region. Two accounts of one region may both be asked; the region is there as
     /// long as one of them answers.
-    pub fn take(&mut self, probed: Probed, now_ms: u64) -> Option<(Box<str>, Verdict)> {
+    pub fn take(&mut self, probed: Probed, now: Instant, now_ms: u64) -> Option<(Box<str>, Verdict)> {
         let Probed { id, took, answer } = probed;
         let probe = self.set.iter_mut().find(|probe| probe.id == id)?;
         probe.running = None;
@@ -141,11 +143,13 @@ impl Probes {
         };
         probe.in_a_row = probe.in_a_row.saturating_add(1);
         probe.failures += 1;
+        let again_ms = interval_ms(&probe.check).min(AGAIN_MS);
+        probe.at = probe.at.min(now + Duration::from_millis(again_ms));
         tracing::debug!(account = %probe.account, error = message, "the health check failed");
         probe.last = Some(Last { at_ms: now_ms, took, answer: Err(message) });
         let class = class?;
-        // Holds until the second probe from now, which says so again if it is still so.
-        let until_ms = now_ms + 2 * interval_ms(&probe.check).max(probe.check.timeout_ms);
+        // Holds until the second probe from now: the first says so again if it is still so.
+        let until_ms = now_ms + 2 * again_ms.max(probe.check.timeout_ms);
         let region = region?;
         let down = |probe: &Probe| probe.region.as_ref() != Some(&region) || probe.in_a_row >= FAILURES;
         self.set.iter().all(down).then_some((region, Verdict::unhealthy(now_ms, until_ms, class)))
@@ -160,7 +164,7 @@ impl Core {
     }
 
     pub fn on_probed(&mut self, probed: Probed) {
-        let Some((region, verdict)) = self.health.probes.take(probed, unix_ms()) else { return };
+        let Some((region, verdict)) = self.health.probes.take(probed, Instant::now(), unix_ms()) else { return };
         let scope = Scope::Region(region);
         // It takes back what it said itself. What requests found (that no answer comes, though the provider is there)
         // only a request disproves.

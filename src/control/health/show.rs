@@ -45,16 +45,19 @@ impl Health {
 
     fn state(&self, scope: &Scope, now_ms: u64) -> VerdictState {
         let entry = self.ledger.get(scope).cloned().unwrap_or_default();
-        let (verdict, why, until_ms) = match entry.verdict {
-            Verdict::Healthy => ("healthy", None, None),
-            Verdict::Unhealthy { until_ms, why, .. } if until_ms > now_ms => ("unhealthy", Some(why), Some(until_ms)),
-            Verdict::Unhealthy { until_ms, why, .. } => ("half_open", Some(why), Some(until_ms)),
+        let (verdict, why, until_ms, failures) = match entry.verdict {
+            Verdict::Healthy => ("healthy", None, None, 0),
+            Verdict::Unhealthy { until_ms, why, failures, .. } => {
+                let verdict = if until_ms > now_ms { "unhealthy" } else { "half_open" };
+                (verdict, Some(why), Some(until_ms), failures)
+            }
         };
         VerdictState {
             verdict,
             why: why.map(|why| why.as_str()),
             since: (entry.changes > 0).then(|| time(entry.since_ms)),
             until: until_ms.map(time),
+            failures,
             by: entry.by.map(|by| by.to_string()),
             changes: entry.changes,
         }

@@ -21,6 +21,7 @@ use crate::policy::route::health::Verdict;
 use crate::telemetry::ErrorClass;
 
 const INTERVAL_MS: u64 = 10_000;
+const TIMEOUT_MS: u64 = 5000;
 
 /// What a provider was asked: method and path, and fields.
 type Seen = (String, HashMap<String, String>);
@@ -66,7 +67,7 @@ fn snapshot(accounts: &[String]) -> Snapshot {
         one.account = index;
     }
     for account in &mut snapshot.accounts {
-        let check = HealthCheck { path: "/v1/models".into(), interval_ms: INTERVAL_MS, timeout_ms: 5000 };
+        let check = HealthCheck { path: "/v1/models".into(), interval_ms: INTERVAL_MS, timeout_ms: TIMEOUT_MS };
         account.health_check = Some(check);
     }
     snapshot
@@ -105,7 +106,7 @@ impl World {
     /// What comes of the next probe that ends, at second 100.
     async fn verdict(&mut self) -> Option<Verdict> {
         let Some(Event::Probed(probed)) = self.events.recv().await else { panic!("a probe ends") };
-        let found = self.probes.take(probed, 100_000);
+        let found = self.probes.take(probed, self.now, 100_000);
         assert!(found.as_ref().is_none_or(|(region, _)| &**region == "mock/here"));
         found.map(|(_, verdict)| verdict)
     }
@@ -119,7 +120,7 @@ impl World {
 }
 
 fn down(why: ErrorClass) -> Option<Verdict> {
-    Some(Verdict::unhealthy(100_000, 100_000 + 2 * INTERVAL_MS, why))
+    Some(Verdict::unhealthy(100_000, 100_000 + 2 * TIMEOUT_MS, why))
 }
 
 const UP: Option<Verdict> = Some(Verdict::Healthy);
@@ -148,6 +149,22 @@ async fn two_failures_in_a_row_say_that_it_is_down_and_one_answer_that_it_is_bac
 }
 
 #[tokio::test]
+async fn one_that_fails_is_asked_again_soon() {
+    let provider = provider().await;
+    let mut world = World::new(&[account("openai", "a", &provider.address, "")]);
+    for (status, wait_ms) in [(200, INTERVAL_MS), (503, 2000), (503, 2000), (200, INTERVAL_MS)] {
+        provider.answers.send(status).expect("the provider is there");
+        let begun = world.now;
+        world.begin();
+        world.now = begun;
+        world.verdict().await;
+        let at = world.probes.iter().next().expect("one account").at;
+        assert_eq!(at - begun, Duration::from_millis(wait_ms), "after {status}");
+        world.now = at;
+    }
+}
+
+#[tokio::test]
 async fn no_connection_no_answer_and_a_cut_are_failures_each_of_its_class() {
     let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("binds");
     let refusing = closed.local_addr().expect("is bound").to_string();
@@ -161,7 +178,8 @@ async fn no_connection_no_answer_and_a_cut_are_failures_each_of_its_class() {
     let provider = provider().await;
     let mut world = World::new(&[account("openai", "a", &provider.address, "")]);
     world.reload(|check| check.timeout_ms = 1);
-    for verdict in [None, down(ErrorClass::FirstByteTimeout)] {
+    let later = Some(Verdict::unhealthy(100_000, 104_000, ErrorClass::FirstByteTimeout));
+    for verdict in [None, later] {
         world.begin();
         assert_eq!(world.verdict().await, verdict, "it is never told what to answer");
     }
@@ -215,7 +233,7 @@ async fn probes_never_overlap_and_a_reload_replaces_those_that_changed() {
     world.begin();
     let Some(Event::Probed(stale)) = world.events.recv().await else { panic!("a probe ends") };
     world.reload(|check| check.path = "/health".into());
-    assert_eq!(world.probes.take(stale, 100_000), None);
+    assert_eq!(world.probes.take(stale, world.now, 100_000), None);
     assert_eq!(world.probes.iter().map(|probe| probe.in_a_row).sum::<u32>(), 0, "it was of another endpoint");
     provider.seen.recv().await.expect("it was asked");
     provider.answers.send(200).expect("the provider is there");

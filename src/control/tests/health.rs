@@ -4,17 +4,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use super::*;
-use crate::config::HealthCheck;
 use crate::control::Signal;
-use crate::control::testing::routing;
 use crate::policy::route::health::{Scope, Verdict};
 use crate::telemetry::ErrorClass;
 
 /// Far in the future: 2100.
 const UNTIL_MS: u64 = 4_102_444_800_000;
 
+const ACCOUNT: &str = "---\ntype: provider-account/mock\nname: mock\nbase_url: http://127.0.0.1:9\n";
+const REGION: &str = "mock/127.0.0.1:9";
+
+/// One account, and a rule that names these targets.
+fn config(targets: &[&str]) -> String {
+    let candidates: String = targets.iter().map(|target| format!("{{target: {target}}}, ")).collect();
+    format!(
+        "{ACCOUNT}---\ntype: gateway-load-balancing-config\nname: routing\nrules:\n  - {{id: chat, \
+         type: priority-based-routing, when: {{models: [chat]}}, load_balance_targets: [{candidates}]}}\n"
+    )
+}
+
 fn world(shards: usize) -> World {
-    World::begin_with(shards, "", |snapshot| snapshot.routing = routing(&["mock/fast", "mock/slow"]))
+    World::begin(shards, &config(&["mock/fast", "mock/slow"]))
 }
 
 fn start(shard: &mut FakeShard) {
@@ -52,19 +62,20 @@ fn a_verdict_reaches_every_other_shard_and_is_shown() {
     say(&mut world.shards[0], target("mock/slow"), down(ErrorClass::RateLimited));
     say(&mut world.shards[0], target("mock/unknown"), down(ErrorClass::RateLimited));
     assert_eq!(hear(&mut world.shards[1]), (target("mock/slow"), down(ErrorClass::RateLimited)));
-    say(&mut world.shards[1], Scope::Region("mock/here".into()), down(ErrorClass::Connect));
+    say(&mut world.shards[1], Scope::Region(REGION.into()), down(ErrorClass::Connect));
     let heard = hear(&mut world.shards[0]);
-    assert_eq!(heard.0, Scope::Region("mock/here".into()), "and not what it said itself");
+    assert_eq!(heard.0, Scope::Region(REGION.into()), "and not what it said itself");
 
     let shown = world.json("/api/v1/targets");
     assert_eq!((of(&shown, "verdict"), of(&shown, "why")), ("unhealthy".into(), "rate_limited".into()));
     assert_eq!((of(&shown, "until"), of(&shown, "by")), ("2100-01-01T00:00:00.000Z".into(), "shard 0".into()));
-    assert_eq!(shown["regions"][0]["why"], "connect");
+    assert_eq!(shown["targets"][1]["rules"], serde_json::json!(["chat"]));
+    assert_eq!((&shown["regions"][0]["region"], &shown["regions"][0]["why"]), (&REGION.into(), &"connect".into()));
     let page = world.scrape(&[0, 0]);
     for line in [
         r#"sluice_target_healthy{target_model="mock/fast"} 1"#,
         r#"sluice_target_healthy{target_model="mock/slow"} 0"#,
-        r#"sluice_region_healthy{region="mock/here"} 0"#,
+        r#"sluice_region_healthy{region="mock/127.0.0.1:9"} 0"#,
         r#"sluice_target_verdicts_total{target_model="mock/slow",to="unhealthy",reason="rate_limited"} 1"#,
     ] {
         assert!(page.lines().any(|found| found == line), "{line} is not in {page}");
@@ -90,21 +101,30 @@ fn a_shard_that_starts_later_learns_what_is_known() {
 }
 
 #[test]
-fn a_reload_forgets_what_no_rule_names_any_more() {
+fn a_reload_forgets_what_no_rule_names_any_more_and_tells_the_rest_again() {
     let mut world = world(2);
     world.shards.iter_mut().for_each(start);
     world.until("/readyz", |status, _| status == 200);
-    say(&mut world.shards[0], target("mock/slow"), down(ErrorClass::Server));
-    hear(&mut world.shards[1]);
-    world.rewrite("log: {access: false}");
+    for fqn in ["mock/fast", "mock/slow"] {
+        say(&mut world.shards[0], target(fqn), down(ErrorClass::Server));
+        hear(&mut world.shards[1]);
+    }
+    world.rewrite(&config(&["mock/fast", "mock/other"]));
     world.event(Event::Signal(Signal::Hangup));
     for shard in &mut world.shards {
         assert!(matches!(shard.hear(), Down::Snapshot(_)), "and no verdict before it");
     }
-    assert_eq!(world.json("/api/v1/targets")["targets"], serde_json::json!([]));
+    assert_eq!(hear(&mut world.shards[1]), (target("mock/fast"), down(ErrorClass::Server)), "the other one said it");
+    let shown = world.json("/api/v1/targets");
+    let of = |index: usize| (shown["targets"][index]["target"].clone(), shown["targets"][index]["verdict"].clone());
+    assert_eq!(of(0), ("mock/fast".into(), "unhealthy".into()));
+    assert_eq!(of(1), ("mock/other".into(), "healthy".into()));
     // A shard that still serves by the old one finds something: it concerns nobody. The next thing told is the drain.
     say(&mut world.shards[0], target("mock/slow"), down(ErrorClass::Server));
     world.json("/api/v1/targets");
+    for shard in &mut world.shards {
+        assert!(shard.0.down.pop().is_err());
+    }
     assert_eq!(world.end(), 0);
 }
 
@@ -133,18 +153,11 @@ fn provider(status: &Arc<AtomicU16>) -> SocketAddr {
 #[test]
 fn every_shard_is_told_what_a_probe_finds() {
     let status = Arc::new(AtomicU16::new(503));
-    let account = format!(
-        "---\ntype: provider-account/openai\nname: local\nbase_url: http://{}\n\
-         auth_data: {{type: api-key, api_key: \"${{file:token}}\"}}",
-        provider(&status)
-    );
-    let mut world = World::begin_with(2, &account, |snapshot| {
-        snapshot.routing = routing(&["local/m"]);
-        let check = HealthCheck { path: "/v1/models".into(), interval_ms: 100, timeout_ms: 5000 };
-        snapshot.accounts[0].health_check = Some(check);
-    });
+    let address = provider(&status);
+    let check = format!("base_url: http://{address}\nhealth_check: {{path: /v1/models, interval_ms: 100}}");
+    let mut world = World::begin(2, &config(&["mock/fast"]).replace("base_url: http://127.0.0.1:9", &check));
     world.shards.iter_mut().for_each(start);
-    let region = Scope::Region("mock/here".into());
+    let region = Scope::Region(format!("mock/{address}").into());
     for shard in &mut world.shards {
         let (scope, verdict) = hear(shard);
         assert_eq!(scope, region);

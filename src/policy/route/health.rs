@@ -33,6 +33,8 @@ pub struct Health {
     trial_ms: Option<u64>,
     /// When the attempt began whose success ended the last outage: failures of older ones belong to that outage.
     well_ms: u64,
+    /// That outage, as long as nothing else went well: a trial that began to answer may still break off.
+    outage: Verdict,
     /// Failures with no success between them: how many, and when the latest were, newest first.
     row: u32,
     row_ms: [u64; REGION_ROW],
@@ -128,13 +130,15 @@ impl Health {
             Verdict::Healthy => {
                 self.attempts.add(ended.now_ms);
                 self.row = 0;
+                self.outage = Verdict::Healthy;
             }
             // A long stream that ends well during an outage says nothing about now.
             Verdict::Unhealthy { since_ms, .. } if ended.began_ms() < since_ms && !is_ahead(since_ms, ended.now_ms) => {
             }
             Verdict::Unhealthy { .. } => {
+                let outage = self.verdict;
                 self.recover();
-                self.well_ms = ended.began_ms();
+                (self.well_ms, self.outage) = (ended.began_ms(), outage);
             }
         }
         if let Some(wish_ms) = wish_ms {
@@ -153,7 +157,10 @@ impl Health {
         if began_ms < self.well_ms && !is_ahead(self.well_ms, now_ms) {
             return;
         }
-        match self.verdict {
+        // The very attempt by which it was thought to be back.
+        let broke_off = began_ms == self.well_ms && self.outage != Verdict::Healthy;
+        let known = if broke_off { std::mem::take(&mut self.outage) } else { self.verdict };
+        match known {
             Verdict::Healthy => {
                 self.count(now_ms);
                 let rest_ms = falls(self, class).max(wish_ms);
@@ -163,7 +170,7 @@ impl Health {
             }
             // It began after the cool-down: the next step.
             Verdict::Unhealthy { since_ms, until_ms, failures, cooldowns, .. }
-                if until_ms <= began_ms || is_ahead(since_ms, now_ms) =>
+                if broke_off || until_ms <= began_ms || is_ahead(since_ms, now_ms) =>
             {
                 let rest_ms = ended.cooldown_ms(cooldowns).max(wish_ms.unwrap_or_default());
                 self.verdict = Verdict::Unhealthy {
