@@ -113,16 +113,18 @@ impl Client {
         }
     }
 
-    /// Moves the request that lies at the front of the inbox out of it, `len` bytes long: it is kept for as long as it may
-    /// have to be sent again, while the inbox takes what comes next.
+    /// Takes the request that lies at the front of the inbox out of it, `len` bytes long: it is kept for as long as it may
+    /// have to be sent again, while the inbox takes what comes next. It is copied only where more lies behind it.
     pub fn take_request(&mut self, len: usize) -> Buf {
-        let Some(mut request) = self.inbox.take() else { return self.shard.buffers.take(0) };
-        let rest = request.content().get(len..).unwrap_or(&[]);
-        let mut inbox = self.shard.buffers.take(PARKED_BYTES.max(rest.len()));
-        inbox.extend(rest);
-        request.truncate(len);
-        self.inbox = Some(inbox);
-        request
+        let buffers = &self.shard.buffers;
+        let Some(inbox) = &mut self.inbox else { return buffers.take(0) };
+        if inbox.len() > len {
+            let mut request = buffers.take(Buf::HEADROOM + Buf::TAILROOM + len);
+            request.extend(inbox.content().get(..len).unwrap_or(&[]));
+            self.consume(len);
+            return request;
+        }
+        std::mem::replace(inbox, buffers.take(PARKED_BYTES))
     }
 
     /// Waits for `work` while the client is there; `None` once it is not.
