@@ -25,11 +25,19 @@ const NAMED: &[(ErrorClass, &[&str])] = &[
             "billing_error",
             "enforced_spend_limit_reached",
             "insufficient_balance",
+            // Moonshot, Zhipu, Alibaba.
+            "exceeded_current_quota_error",
+            "1113",
+            "arrearage",
             // Google: a quota per day, see `Told::object`.
             PER_DAY,
         ],
     ),
-    (ErrorClass::ContextLength, &["context_length_exceeded", "exceed_context_size_error"]),
+    (
+        ErrorClass::ContextLength,
+        // llama.cpp, GitHub.
+        &["context_length_exceeded", "exceed_context_size_error", "tokens_limit_reached"],
+    ),
     (
         ErrorClass::ContentFilter,
         &[
@@ -38,6 +46,9 @@ const NAMED: &[(ErrorClass, &[&str])] = &[
             "responsibleaipolicyviolation",
             "invalid_prompt",
             "moderation_blocked",
+            "data_inspection_failed",
+            "datainspectionfailed",
+            FLAGGED,
         ],
     ),
     (
@@ -89,6 +100,7 @@ const NAMED: &[(ErrorClass, &[&str])] = &[
             "unavailable",
             "model_overloaded",
             "serviceunavailableexception",
+            "serviceunavailable",
         ],
     ),
     (
@@ -102,6 +114,7 @@ const NAMED: &[(ErrorClass, &[&str])] = &[
             "1300",
             "429",
             "throttlingexception",
+            "throttling",
             "toomanyrequestsexception",
             // A 400, and to be retried all the same.
             "servicequotaexceededexception",
@@ -129,6 +142,8 @@ const MODEL_ERROR: &str = "modelerrorexception";
 const MODEL_STREAM_ERROR: &str = "modelstreamerrorexception";
 /// Not a provider's word: what is told of a `quotaId` like `GenerateRequestsPerDayPerProjectPerModel`.
 const PER_DAY: &str = "quota per day";
+/// Nor is this: what OpenRouter's moderation tells beside a 403.
+const FLAGGED: &str = "flagged input";
 
 /// Wording that tells more than a plain 400 (or 402, 403, 413, 429).
 const WORDED: &[(ErrorClass, &[&str])] = &[
@@ -153,6 +168,8 @@ const WORDED: &[(ErrorClass, &[&str])] = &[
     (ErrorClass::NotFound, &["provided model identifier is invalid"]),
     (ErrorClass::Auth, &["api key not valid", "invalid api key", "incorrect api key"]),
 ];
+/// Bedrock throttles by the minute and by the day under one name.
+const BEDROCK_PER_DAY: &[u8] = b"Too many tokens per day";
 /// Anthropic says these with a 400 (its own words open the message).
 /// So does Cohere of its trial keys, with a 429 (there are limits per minute too).
 const WORDED_QUOTA: &[&str] =
@@ -253,6 +270,10 @@ impl<'a> Told<'a> {
                 }
                 // AWS, where no header names the error.
                 (b"__type", b'"') => self.code(short_name(walk.string().unwrap_or_default())),
+                (b"flagged_input", b'"') => {
+                    self.code(FLAGGED.as_bytes());
+                    walk.skip();
+                }
                 (b"quotaId", b'"') => {
                     if memchr::memmem::find(walk.string().unwrap_or_default(), b"PerDay").is_some() {
                         self.code(PER_DAY.as_bytes());
@@ -292,6 +313,9 @@ impl<'a> Told<'a> {
         let codes = self.codes.get(..self.codes_len).unwrap_or_default();
         let told = |known: &&str| codes.iter().any(|code| code.eq_ignore_ascii_case(known.as_bytes()));
         let class = NAMED.iter().find(|(_, known)| known.iter().any(told)).map(|(class, _)| *class)?;
+        if class == ErrorClass::RateLimited && memchr::memmem::find(self.message, BEDROCK_PER_DAY).is_some() {
+            return Some(ErrorClass::QuotaExhausted);
+        }
         match self.model_status {
             Some(status) if [MODEL_ERROR, MODEL_STREAM_ERROR].iter().any(told) => Some(self.of_model(status)),
             _ => Some(class),

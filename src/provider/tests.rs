@@ -204,3 +204,71 @@ fn cohere_tells_its_errors_by_status_and_words() {
         assert_eq!(classify(Api::Cohere, status, body.as_bytes()), class, "{body}");
     }
 }
+
+/// One row for each that routing treats differently, as each provider says it.
+#[test]
+fn what_routing_decides_by_is_told_apart_for_every_provider() {
+    use ErrorClass::*;
+    for (api, status, body, class) in [
+        // No money, which no waiting mends, against too fast.
+        (
+            Api::OpenAi,
+            429,
+            r#"{"error":{"message":"You exceeded your current quota","code":"insufficient_quota"}}"#,
+            QuotaExhausted,
+        ),
+        (Api::OpenAi, 429, r#"{"error":{"message":"Rate limit reached","code":"rate_limit_exceeded"}}"#, RateLimited),
+        (Api::OpenAi, 429, r#"{"error":{"message":"m","type":"exceeded_current_quota_error"}}"#, QuotaExhausted),
+        (Api::OpenAi, 429, r#"{"error":{"code":"1113","message":"Insufficient balance"}}"#, QuotaExhausted),
+        (Api::OpenAi, 400, r#"{"error":{"code":"Arrearage","message":"m"}}"#, QuotaExhausted),
+        (Api::OpenAi, 402, r#"{"error":{"message":"Insufficient Balance"}}"#, QuotaExhausted),
+        (Api::Anthropic, 402, r#"{"type":"error","error":{"type":"billing_error","message":"m"}}"#, QuotaExhausted),
+        (Api::Anthropic, 429, r#"{"type":"error","error":{"type":"rate_limit_error","message":"m"}}"#, RateLimited),
+        (
+            Api::Bedrock,
+            429,
+            r#"{"__type":"ThrottlingException","message":"Too many requests, please wait"}"#,
+            RateLimited,
+        ),
+        (
+            Api::Bedrock,
+            429,
+            r#"{"__type":"ThrottlingException","message":"Too many tokens per day, please wait before trying again."}"#,
+            QuotaExhausted,
+        ),
+        (Api::Bedrock, 429, r#"{"__type":"Throttling","message":"Rate exceeded"}"#, RateLimited),
+        // Too much for now.
+        (Api::Anthropic, 529, "", Overloaded),
+        (Api::OpenAi, 503, r#"{"error":{"code":"server_is_overloaded"}}"#, Overloaded),
+        (Api::OpenAi, 429, r#"{"object":"error","message":"m","code":"3505"}"#, Overloaded),
+        (Api::OpenAi, 429, r#"{"error":"Model is overloaded","error_type":"overloaded"}"#, Overloaded),
+        (Api::Bedrock, 503, r#"{"__type":"ServiceUnavailable"}"#, Overloaded),
+        (Api::Bedrock, 429, r#"{"__type":"ModelNotReadyException","message":"m"}"#, RateLimited),
+        (Api::Gemini, 503, r#"{"error":{"code":503,"status":"UNAVAILABLE","message":"m"}}"#, Overloaded),
+        // Too long for this model.
+        (Api::OpenAi, 400, r#"{"error":{"code":"context_length_exceeded","message":"m"}}"#, ContextLength),
+        (Api::OpenAi, 400, r#"{"error":{"type":"exceed_context_size_error","n_ctx":4096}}"#, ContextLength),
+        (Api::OpenAi, 413, r#"{"error":{"code":"tokens_limit_reached","message":"m"}}"#, ContextLength),
+        (
+            Api::Anthropic,
+            400,
+            r#"{"error":{"type":"invalid_request_error","message":"input length and `max_tokens` exceed context limit"}}"#,
+            ContextLength,
+        ),
+        // What the provider will not have.
+        (Api::OpenAi, 400, r#"{"error":{"code":"content_policy_violation"}}"#, ContentFilter),
+        (Api::OpenAi, 400, r#"{"error":{"code":"content_filter","status":400}}"#, ContentFilter),
+        (
+            Api::OpenAi,
+            403,
+            r#"{"error":{"code":403,"message":"m","metadata":{"reasons":["violence"],"flagged_input":"x"}}}"#,
+            ContentFilter,
+        ),
+        (Api::OpenAi, 400, r#"{"error":{"code":"data_inspection_failed","message":"m"}}"#, ContentFilter),
+        // Neither.
+        (Api::OpenAi, 403, r#"{"error":{"code":403,"message":"m"}}"#, Permission),
+        (Api::OpenAi, 413, "", BadRequest),
+    ] {
+        assert_eq!(classify(api, status, body.as_bytes()), class, "{status} {body}");
+    }
+}

@@ -157,8 +157,8 @@ impl Health {
         if began_ms < self.well_ms && !is_ahead(self.well_ms, now_ms) {
             return;
         }
-        // The very attempt by which it was thought to be back.
-        let broke_off = began_ms == self.well_ms && self.outage != Verdict::Healthy;
+        // The very attempt by which it was thought to be back: it is the outage that goes on.
+        let broke_off = self.verdict == Verdict::Healthy && began_ms == self.well_ms && self.outage != Verdict::Healthy;
         let known = if broke_off { std::mem::take(&mut self.outage) } else { self.verdict };
         match known {
             Verdict::Healthy => {
@@ -237,6 +237,9 @@ fn is_ahead(then_ms: u64, now_ms: u64) -> bool {
     now_ms.saturating_add(CLOCK_MS_MAX) < then_ms
 }
 
+#[cfg(test)]
+#[path = "health_property_tests.rs"]
+mod properties;
 #[cfg(test)]
 #[path = "health_tests.rs"]
 mod tests;

@@ -1,4 +1,4 @@
-//! What each rule does, one by one; what holds under any interleaving is in `health_properties`.
+//! What each rule does, one by one; what holds under any interleaving is in `health_property_tests`.
 
 use super::*;
 use crate::config::Codes;
@@ -227,4 +227,36 @@ fn a_clock_that_is_set_back_leaves_nothing_shut() {
     health.begin(T);
     assert!(!health.admits(T + 1));
     assert_eq!(health.observe(&ended(T + 5, 5, None), None), Some(Verdict::Healthy));
+}
+
+#[test]
+fn a_trial_that_answers_and_then_breaks_off_was_none() {
+    let mut health = failed(T);
+    let mut now_ms = T;
+    for cooldown_ms in [1000, 2000, 4000, 8000] {
+        assert_eq!(until_ms(&health), Some(now_ms + cooldown_ms));
+        let began_ms = now_ms + cooldown_ms;
+        health.begin(began_ms);
+        assert_eq!(health.observe(&ended(began_ms + 10, 10, None), None), Some(Verdict::Healthy), "it answers");
+        now_ms = began_ms + 1000;
+        assert!(health.observe(&ended(now_ms, 1000, Some(Disconnected)), None).is_some(), "one failure is enough");
+    }
+    let shown = health.verdict();
+    assert!(matches!(shown, Verdict::Unhealthy { since_ms: T, failures: 7, cooldowns: 5, .. }), "{shown:?}");
+
+    // Another success in between, and it is a failure like any other.
+    let began_ms = now_ms + 10_000;
+    health.begin(began_ms);
+    health.observe(&ended(began_ms + 10, 10, None), None);
+    health.observe(&ended(began_ms + 20, 5, None), None);
+    assert_eq!(health.observe(&ended(began_ms + 1000, 1000, Some(Disconnected)), None), None);
+
+    // Unhealthy again for other reasons: what is left of an older trial shortens nothing.
+    let mut health = failed(T);
+    health.begin(T + 1000);
+    health.observe(&ended(T + 1010, 10, None), None);
+    let hint_ms = Some(60_000);
+    health.observe(&Ended { hint_ms, ..ended(T + 1020, 5, Some(RateLimited)) }, None);
+    assert_eq!(health.observe(&ended(T + 2000, 1000, Some(Disconnected)), None), None);
+    assert_eq!(until_ms(&health), Some(T + 61_020));
 }
