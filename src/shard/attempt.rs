@@ -62,7 +62,6 @@ struct Body {
     made: Option<Vec<u8>>,
     back: Option<Back>,
     hide_usage: bool,
-    track: Option<Box<Translation>>,
 }
 
 pub fn about(request: &mut Request) -> About {
@@ -84,7 +83,7 @@ pub async fn prepare(plan: &Plan, pick: &Pick, request: &mut Request) -> Result<
     let account = account_of(pick, &snapshot)?;
     let (received, content) = (plan.bytes.content(), plan.body.of(plan.bytes.content()));
     let change = pick.change(&snapshot);
-    let mut body = match pick.spoken {
+    let body = match pick.spoken {
         Spoken::Translated(wire) => {
             let asked = translate::asked(content, change.map_or(&[], |change| &change.params))?;
             let translate::Outgoing { body, back } =
@@ -93,25 +92,24 @@ pub async fn prepare(plan: &Plan, pick: &Pick, request: &mut Request) -> Result<
         }
         _ => same(request.record().face, account, &pick.target, &plan.scan, content, change),
     };
-    if plan.rescues(request).is_some() {
-        match &mut body.back {
-            Some(back) => back.stream().into_iter().for_each(Translation::track),
-            None => body.track = translate::followed(request, received, &pick.target, content),
-        }
-    }
     assemble(plan, pick, body, request).await
 }
 
-/// The same with a body that goes on from what the client has; `back` reads the answer to it.
-pub async fn prepare_with(
-    plan: &Plan,
-    pick: &Pick,
-    body: Option<Vec<u8>>,
-    request: &mut Request,
-) -> Result<Outgoing, Refusal> {
-    match body {
-        Some(body) => assemble(plan, pick, Body { made: Some(body), ..Body::default() }, request).await,
-        None => prepare(plan, pick, request).await,
+/// The same with a body that was made already.
+pub async fn prepare_made(plan: &Plan, pick: &Pick, body: Vec<u8>, request: &mut Request) -> Result<Outgoing, Refusal> {
+    assemble(plan, pick, Body { made: Some(body), ..Body::default() }, request).await
+}
+
+/// Has the answer remembered, where another target may have to carry it on.
+pub fn track(plan: &Plan, pick: &Pick, out: &mut Outgoing, request: &mut Request) {
+    if plan.rescues(request).is_none() {
+        return;
+    }
+    let Some(coming) = &mut out.coming else { return };
+    let received = plan.bytes.content();
+    match &mut coming.back {
+        Some(back) => back.stream().into_iter().for_each(Translation::track),
+        None => coming.track = translate::followed(request, received, &pick.target, plan.body.of(received)),
     }
 }
 
@@ -161,7 +159,7 @@ async fn assemble(plan: &Plan, pick: &Pick, mut body: Body, request: &mut Reques
         hide_usage: body.hide_usage,
         input,
         held,
-        track: body.track,
+        track: None,
         prior: Usage::default(),
     };
     let waits = plan.waits(pick, &snapshot);
@@ -244,9 +242,13 @@ pub fn end_at(request: &mut Request, at: usize, error: Option<ErrorClass>) {
     }
 }
 
-/// The client left while an attempt was under way.
+/// The client left while attempts were under way.
 pub fn gone(request: &mut Request) -> Stop {
-    end(request, Some(ErrorClass::ClientGone));
+    for at in 0..request.record().attempts.len() {
+        if request.record().attempts.get(at).is_some_and(|attempt| attempt.end_ns == 0) {
+            end_at(request, at, Some(ErrorClass::ClientGone));
+        }
+    }
     Stop::Silent(Outcome::Cancelled)
 }
 

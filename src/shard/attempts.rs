@@ -94,17 +94,18 @@ async fn attempt(plan: &mut Plan, pick: Pick, request: &mut Request, client: &mu
 
 /// A target that cannot be asked this is passed over.
 pub async fn prepared(plan: &mut Plan, mut pick: Pick, request: &mut Request) -> Result<(Pick, Outgoing), Refusal> {
-    let mut said: Option<Refusal> = None;
+    let mut first: Option<Refusal> = None;
     loop {
         match attempt::prepare(plan, &pick, request).await {
-            Ok(out) => return Ok((pick, out)),
+            Ok(mut out) => {
+                attempt::track(plan, &pick, &mut out, request);
+                return Ok((pick, out));
+            }
             Err(refusal) => {
-                let reason = pick.reason;
-                let said = said.get_or_insert(refusal);
-                match plan.instead(request) {
-                    Some(next) => pick = next.because(reason),
-                    None => return Err(std::mem::replace(said, Refusal::failed(500, "internal", ""))),
-                }
+                let said = first.take().unwrap_or(refusal);
+                let Some(next) = plan.instead(request) else { return Err(said) };
+                first = Some(said);
+                pick = next.because(pick.reason);
             }
         }
     }

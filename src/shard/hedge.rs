@@ -13,6 +13,7 @@ use super::plan::Plan;
 use super::request::Request;
 use super::{attempt, settle};
 use crate::config::Hedge;
+use crate::meter::Usage;
 use crate::runtime::sleep_ms;
 use crate::telemetry::{AttemptReason, ErrorClass};
 
@@ -34,8 +35,10 @@ pub fn wait_ms(plan: &Plan, pick: &Pick, request: &Request) -> Option<u64> {
     match rule.hedge? {
         Hedge::AfterMs(wait_ms) => Some(wait_ms),
         Hedge::AfterP95 => {
-            let mut states = request.shard.states.borrow_mut();
-            let ttft_us = states.targets.get_mut(pick.known?)?.latency.ttft_p95_us(request.shard.unix_ms())?;
+            let (at, now_ms) = (pick.known?, request.shard.unix_ms());
+            let ttft_us = request
+                .shard
+                .with_states(&request.snapshot, |states| states.targets.get_mut(at)?.latency.ttft_p95_us(now_ms))?;
             Some(ttft_us.div_ceil(1000))
         }
     }
@@ -124,7 +127,7 @@ fn failed(result: &Result) -> Option<ErrorClass> {
 pub fn lose(mut loser: Tried, error: Option<ErrorClass>, request: &mut Request) {
     match error {
         Some(error) => {
-            loser.using.ended(request, Some(error), 0, None, crate::meter::Usage::default());
+            loser.using.ended(request, Some(error), 0, None, Usage::default());
             attempt::end_at(request, loser.at, Some(error));
         }
         None => {

@@ -1,30 +1,28 @@
 //! One target for a request, and why it: what a model's name leads to, which candidates of a rule may serve the request,
 //! and the choice among them, which is policy/route's.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::admit::{Identified, refuse_model, refuse_permission, shortened};
 use super::request::{Refusal, Request};
-use crate::config::{Candidate, Change, Rule, SessionIdentifier, Snapshot, VirtualModel};
+use crate::config::{Candidate, Change, SessionIdentifier, Snapshot};
 use crate::dialect::Wire;
 use crate::http1::Field;
 use crate::policy::identity::permits_name;
 use crate::policy::resolve::{Resolved, Unresolved, resolve};
-use crate::policy::route::choose::{self, Ask, Choice};
-use crate::policy::route::when::Caller;
+use crate::policy::route::choose::{Ask, choose};
+use crate::policy::route::when::{Caller, RuleAt};
 use crate::policy::route::{sticky, when};
 use crate::policy::spoken::{Spoken, spoken};
 use crate::telemetry::{AttemptReason, Face, Target};
 
-/// What decides.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Way {
-    /// The name is a target's own.
-    Direct,
-    /// Index into `Routing::rules`.
-    Rule(usize),
-    /// Index into `Routing::virtual_models`.
-    Virtual(usize),
+/// What a model's name leads to.
+pub enum Lead {
+    /// A rule, whose candidates it may go to.
+    Rule(RuleAt),
+    /// The one target that it names.
+    Direct(Pick),
 }
 
 /// One target of a plan.
@@ -47,31 +45,9 @@ pub struct Pick {
 #[derive(Clone, Copy)]
 pub enum From {
     Direct,
-    Rule(Way, usize),
+    Rule(RuleAt, usize),
     /// Rule and candidate.
     Fallback(usize, usize),
-}
-
-impl Way {
-    pub fn rule(self, snapshot: &Snapshot) -> Option<&Rule> {
-        match self {
-            Way::Direct => None,
-            Way::Rule(at) => snapshot.routing.rules.get(at),
-            Way::Virtual(at) => snapshot.routing.virtual_models.get(at).map(|model| &model.rule),
-        }
-    }
-}
-
-impl Way {
-    /// All that the model is called.
-    fn names<'a>(self, snapshot: &'a Snapshot, model: &'a str) -> impl Iterator<Item = &'a str> {
-        let known = match self {
-            Way::Virtual(at) => snapshot.routing.virtual_models.get(at),
-            _ => None,
-        };
-        let of_it = known.into_iter().flat_map(|one| [Some(one.name.as_str()), one.slug.as_deref()]);
-        of_it.flatten().chain([model])
-    }
 }
 
 impl Pick {
@@ -88,7 +64,7 @@ impl Pick {
     pub fn candidate<'a>(&self, snapshot: &'a Snapshot) -> Option<&'a Candidate> {
         match self.from {
             From::Direct => None,
-            From::Rule(way, at) => way.rule(snapshot)?.candidates.get(at),
+            From::Rule(rule, at) => rule.of(&snapshot.routing)?.candidates.get(at),
             From::Fallback(rule, at) => snapshot.routing.fallbacks.get(rule)?.candidates.get(at),
         }
     }
@@ -113,36 +89,29 @@ pub fn target_of(
     received: &[u8],
     model: &str,
 ) -> Result<Pick, Refusal> {
-    let (way, direct) = find(identified, request, model)?;
-    if let Some(pick) = direct {
-        return Ok(pick);
-    }
+    let rule = match find(identified, request, model)? {
+        Lead::Direct(pick) => return Ok(pick),
+        Lead::Rule(rule) => rule,
+    };
     let snapshot = request.snapshot.clone();
-    let Some(rule) = way.rule(&snapshot) else { return Err(refuse_model(model, Unresolved::Unknown)) };
-    let eligible = eligible(way, identified, request, &snapshot, model)?;
+    let eligible = eligible(rule, identified, request, &snapshot, model)?;
     let session = session_of(rule, request, received);
-    choose_of(way, rule, eligible, false, session, (0, 0), request, &snapshot)
+    choose_of(rule, eligible, false, session, (0, 0), request, &snapshot)
         .map(|(_, pick)| pick)
         .ok_or_else(|| refuse_model(model, Unresolved::Unknown))
 }
 
 /// The rule for a model, or the one target that it names.
-pub fn find(identified: &Identified, request: &mut Request, model: &str) -> Result<(Way, Option<Pick>), Refusal> {
+pub fn find(identified: &Identified, request: &mut Request, model: &str) -> Result<Lead, Refusal> {
     let snapshot = request.snapshot.clone();
     let face = request.record().face;
     let found = resolve(&snapshot, face, model);
     let routing = &snapshot.routing;
     if !routing.rules.is_empty() || !routing.virtual_models.is_empty() {
-        let full = found.as_ref().ok().map(|found| full_name(found));
+        let full = found.as_ref().ok().map(full_name);
         let names = [model, full.as_deref().unwrap_or(model)];
-        let caller = caller(request);
-        let rule = routing.rules.iter().position(|rule| when::matches(&rule.when, caller, &names)).map(Way::Rule);
-        let virtual_model = || {
-            let named = |one: &VirtualModel| one.name == model || one.slug.as_deref() == Some(model);
-            routing.virtual_models.iter().position(named).map(Way::Virtual)
-        };
-        if let Some(way) = rule.or_else(virtual_model) {
-            return Ok((way, None));
+        if let Some(rule) = when::rule_for(routing, caller(request), &names) {
+            return Ok(Lead::Rule(rule));
         }
     }
     let found = found.map_err(|unresolved| refuse_model(model, unresolved))?;
@@ -168,13 +137,13 @@ pub fn find(identified: &Identified, request: &mut Request, model: &str) -> Resu
         known,
         from: From::Direct,
     };
-    Ok((Way::Direct, Some(pick)))
+    Ok(Lead::Direct(pick))
 }
 
-fn full_name(found: &Resolved<'_>) -> String {
+fn full_name<'a>(found: &Resolved<'a>) -> Cow<'a, str> {
     match found.target {
-        Some(target) => target.fqn.to_string(),
-        None => format!("{}/{}", found.account.name, found.model),
+        Some(target) => Cow::Borrowed(&target.fqn),
+        None => Cow::Owned(format!("{}/{}", found.account.name, found.model)),
     }
 }
 
@@ -185,17 +154,24 @@ pub fn caller(request: &mut Request) -> Caller<'_> {
 
 /// The candidates that can serve this: they speak the face, are for this metadata, and the caller may use them.
 pub fn eligible(
-    way: Way,
+    rule_at: RuleAt,
     identified: &Identified,
     request: &mut Request,
     snapshot: &Snapshot,
     model: &str,
 ) -> Result<u64, Refusal> {
     let face = request.record().face;
-    // Who may use the name may use whatever is behind it.
-    let Some(rule) = way.rule(snapshot) else { return Err(refuse_model(model, Unresolved::Unknown)) };
-    let named = |permissions| way.names(snapshot, model).any(|name| permits_name(permissions, name));
-    let all = identified.permissions(snapshot).is_none_or(named);
+    let routing = &snapshot.routing;
+    let Some(rule) = rule_at.of(routing) else { return Err(refuse_model(model, Unresolved::Unknown)) };
+    // Who may use the name, by whichever of its spellings, may use whatever is behind it.
+    let virtual_model = match rule_at {
+        RuleAt::Virtual(at) => routing.virtual_models.get(at),
+        RuleAt::Rule(_) => None,
+    };
+    let spellings = virtual_model.into_iter().flat_map(|one| [Some(one.name.as_str()), one.slug.as_deref()]).flatten();
+    let mut spellings = spellings.chain([model]);
+    let permissions = identified.permissions(snapshot);
+    let all = permissions.is_none_or(|permissions| spellings.any(|name| permits_name(permissions, name)));
     let (mut mask, mut permitted, mut spoken_to) = (0_u64, false, false);
     let caller = caller(request);
     for (at, candidate) in rule.candidates.iter().enumerate() {
@@ -244,10 +220,9 @@ pub fn pick_of(snapshot: &Snapshot, target: usize, face: Face, from: From) -> Op
     })
 }
 
-#[expect(clippy::too_many_arguments)]
+/// The next candidate of a rule.
 pub fn choose_of(
-    way: Way,
-    rule: &Rule,
+    rule_at: RuleAt,
     eligible: u64,
     is_fallback: bool,
     session: Option<u64>,
@@ -256,6 +231,7 @@ pub fn choose_of(
     snapshot: &Snapshot,
 ) -> Option<(usize, Pick)> {
     let shard = &request.shard;
+    let rule = rule_at.of(&snapshot.routing)?;
     let ask = Ask {
         eligible,
         is_fallback,
@@ -266,17 +242,18 @@ pub fn choose_of(
         shards: shard.loads.len() as u64,
         routing: &snapshot.routing,
     };
-    let chosen: Choice = choose::choose(&rule.routing_type, &rule.candidates, &mut shard.states.borrow_mut(), &ask)?;
+    let chosen = shard.with_states(snapshot, |states| choose(&rule.routing_type, &rule.candidates, states, &ask))?;
     let face = request.record().face;
     let target = rule.candidates.get(chosen.candidate)?.target;
-    let mut pick = pick_of(snapshot, target, face, From::Rule(way, chosen.candidate))?;
+    let mut pick = pick_of(snapshot, target, face, From::Rule(rule_at, chosen.candidate))?;
     pick.passed_over = chosen.passed_over;
     pick.reason = ask.reason(&rule.routing_type);
     Some((chosen.candidate, pick))
 }
 
-pub fn session_of(rule: &Rule, request: &mut Request, received: &[u8]) -> Option<u64> {
-    let sticky = rule.sticky.as_ref()?;
+pub fn session_of(rule: RuleAt, request: &mut Request, received: &[u8]) -> Option<u64> {
+    let snapshot = request.snapshot.clone();
+    let sticky = rule.of(&snapshot.routing)?.sticky.as_ref()?;
     let mut values: Vec<Vec<u8>> = Vec::with_capacity(sticky.identifiers.len());
     for identifier in &sticky.identifiers {
         values.push(match identifier {

@@ -7,14 +7,14 @@ use super::admit::{Admitted, BodySpan, Identified, refuse_model};
 use super::attempt::{Waits, estimate};
 use super::buffers::Held;
 use super::client::Client;
-use super::pick::{From, Pick, Way, caller, choose_of, eligible, find, pick_of, session_of};
+use super::pick::{From, Lead, Pick, caller, choose_of, eligible, find, pick_of, session_of};
 use super::request::{Refusal, Request};
 use super::settings::Settings;
 use crate::config::{Candidate, Codes, OnStreamFailure, Retry, RoutingType, Rule, Snapshot};
 use crate::json::RequestScan;
 use crate::policy::resolve::Unresolved;
-use crate::policy::route::judge::{Failure, Standing, Then, falls_back, judge};
-use crate::policy::route::when;
+use crate::policy::route::judge::{Failure, Standing, Then, judge};
+use crate::policy::route::when::{self, RuleAt};
 use crate::runtime::Buf;
 use crate::telemetry::{Route, Target};
 
@@ -28,7 +28,8 @@ pub struct Plan {
     pub body: BodySpan,
     pub scan: RequestScan,
     pub settings: Settings,
-    way: Way,
+    /// The rule that decides; none where the name is a target's own.
+    rule: Option<RuleAt>,
     /// The model as it was asked for.
     model: String,
     /// One bit per candidate of the rule: may serve this and was not tried.
@@ -41,23 +42,26 @@ pub struct Plan {
     /// Retries on the present target.
     retries: u32,
     identified: Identified,
-    _held: Held,
+    held: Held,
 }
 
 /// Decides where the request goes first.
 pub fn route(admitted: Admitted, request: &mut Request, client: &mut Client) -> Result<(Plan, Pick), Refusal> {
     let Admitted { identified, body, scan, model, held } = admitted;
     let settings = Settings::read(request, client.received())?;
-    let (way, direct) = find(&identified, request, &model)?;
-    let snapshot = request.snapshot.clone();
-    let session = way.rule(&snapshot).and_then(|rule| session_of(rule, request, client.received()));
+    let lead = find(&identified, request, &model)?;
+    let rule = match &lead {
+        Lead::Rule(rule) => Some(*rule),
+        Lead::Direct(_) => None,
+    };
+    let session = rule.and_then(|rule| session_of(rule, request, client.received()));
     let bytes = client.take_request(std::mem::take(&mut request.in_inbox));
     let mut plan = Plan {
         bytes,
         body,
         scan,
         settings,
-        way,
+        rule,
         model,
         eligible: 0,
         session,
@@ -65,40 +69,43 @@ pub fn route(admitted: Admitted, request: &mut Request, client: &mut Client) -> 
         tried: Vec::new(),
         retries: 0,
         identified,
-        _held: held,
+        held,
     };
-    let pick = match direct {
-        Some(pick) => pick,
-        None => plan.first(request, &snapshot)?,
+    let pick = match lead {
+        Lead::Direct(pick) => pick,
+        Lead::Rule(rule) => plan.first(rule, request)?,
     };
     plan.take(&pick);
     Ok((plan, pick))
 }
 
 impl Plan {
-    fn first(&mut self, request: &mut Request, snapshot: &Rc<Snapshot>) -> Result<Pick, Refusal> {
-        let Some(rule) = self.way.rule(snapshot) else { return Err(refuse_model(&self.model, Unresolved::Unknown)) };
-        self.eligible = eligible(self.way, &self.identified, request, snapshot, &self.model)?;
-        request.record().routing = Some(Route { rule: rule.id.clone(), routing_type: rule.routing_type.as_str() });
-        self.of_rule(false, request, snapshot).ok_or_else(|| refuse_model(&self.model, Unresolved::Unknown))
+    fn first(&mut self, rule_at: RuleAt, request: &mut Request) -> Result<Pick, Refusal> {
+        let snapshot = request.snapshot.clone();
+        self.eligible = eligible(rule_at, &self.identified, request, &snapshot, &self.model)?;
+        request.record().routing = rule_at
+            .of(&snapshot.routing)
+            .map(|rule| Route { rule: rule.id.clone(), routing_type: rule.routing_type.as_str() });
+        self.of_rule(false, request, &snapshot).ok_or_else(|| refuse_model(&self.model, Unresolved::Unknown))
+    }
+
+    /// The candidates that a failure elsewhere may bring it to.
+    fn left(&self, rule: &Rule) -> u64 {
+        let takes = |candidate: &Candidate| candidate.takes_fallback && !self.tried.contains(&candidate.target);
+        let taken = rule.candidates.iter().enumerate().filter(|(_, candidate)| takes(candidate));
+        taken.fold(0, |mask, (at, _)| mask | 1 << at) & self.eligible
     }
 
     /// The rule's next candidate.
     fn of_rule(&mut self, is_fallback: bool, request: &mut Request, snapshot: &Rc<Snapshot>) -> Option<Pick> {
-        let rule = self.way.rule(snapshot)?;
-        let mut eligible = self.eligible;
-        if is_fallback {
-            for (at, candidate) in rule.candidates.iter().enumerate() {
-                if !candidate.takes_fallback || self.tried.contains(&candidate.target) {
-                    eligible &= !(1 << at);
-                }
-            }
-        }
+        let rule_at = self.rule?;
+        let rule = rule_at.of(&snapshot.routing)?;
+        let eligible = if is_fallback { self.left(rule) } else { self.eligible };
         let tokens = match rule.routing_type {
             RoutingType::Cost | RoutingType::Slo(_) => self.tokens(),
             _ => (0, 0),
         };
-        let (at, pick) = choose_of(self.way, rule, eligible, is_fallback, self.session, tokens, request, snapshot)?;
+        let (at, pick) = choose_of(rule_at, eligible, is_fallback, self.session, tokens, request, snapshot)?;
         self.eligible &= !(1 << at);
         if is_fallback {
             self.take(&pick);
@@ -134,14 +141,9 @@ impl Plan {
         self.of_rule(true, request, &snapshot)
     }
 
-    /// Whether there is another target for it at all; does not go there.
-    pub fn has_next(&self, request: &Request) -> bool {
-        let snapshot = &request.snapshot;
-        let takes = |rule: &Rule| {
-            let mut left = rule.candidates.iter().enumerate().filter(|(at, _)| self.eligible & (1 << at) != 0);
-            left.any(|(_, candidate)| candidate.takes_fallback && !self.tried.contains(&candidate.target))
-        };
-        self.fallback.is_none() && self.way.rule(snapshot).is_some_and(takes)
+    /// Whether the rule has another target for it; does not go there.
+    fn has_next(&self, snapshot: &Snapshot) -> bool {
+        self.fallback.is_none() && self.rule(snapshot).is_some_and(|rule| self.left(rule) != 0)
     }
 
     fn of_fallback(
@@ -156,11 +158,7 @@ impl Plan {
             Some(found) => found,
             None => {
                 let names = [self.model.as_str(), &failed.target.fqn];
-                let caller = caller(request);
-                let found = routing.fallbacks.iter().position(|rule| {
-                    falls_back(failure, &rule.statuses) && when::matches(&rule.when, caller, &names)
-                })?;
-                (found, 0)
+                (when::fallback_for(routing, caller(request), &names, failure)?, 0)
             }
         };
         let face = request.record().face;
@@ -193,13 +191,13 @@ impl Plan {
         let now_ms = shard.unix_ms();
         let healthy = failed
             .known
-            .is_none_or(|at| shard.states.borrow().targets.get(at).is_none_or(|state| state.health.admits(now_ms)));
+            .is_none_or(|at| shard.with_states(&snapshot, |states| states.admits(&snapshot.routing, at, now_ms)));
         let standing = Standing {
             retry,
             fallback_on,
             retries: self.retries,
             healthy,
-            has_next: self.has_next(request),
+            has_next: self.has_next(&snapshot),
             budget: shard.budget.borrow().allows(),
             random: shard.random(),
         };
@@ -223,20 +221,21 @@ impl Plan {
 
     /// How a stream is carried on that breaks off after the client got some of it; `None`: it is not.
     pub fn rescues(&self, request: &mut Request) -> Option<OnStreamFailure> {
-        let how = self.way.rule(&request.snapshot)?.on_stream_failure;
+        let how = self.rule(&request.snapshot)?.on_stream_failure;
         (how != OnStreamFailure::Error && request.record().stream).then_some(how)
     }
 
     pub fn rule<'a>(&self, snapshot: &'a Snapshot) -> Option<&'a Rule> {
-        self.way.rule(snapshot)
+        self.rule?.of(&snapshot.routing)
     }
 
     /// Lets go of the request's bytes when it can go out only once.
     pub fn sent(&mut self, request: &Request) {
-        let again = self.settings.retry.is_some() || self.way != Way::Direct;
+        let again = self.settings.retry.is_some() || self.rule.is_some();
         if !again && request.snapshot.routing.fallbacks.is_empty() {
             let bytes = std::mem::replace(&mut self.bytes, request.shard.buffers.take(0));
             request.shard.buffers.give(bytes);
+            self.held.set(0);
         }
     }
 

@@ -118,7 +118,7 @@ pub fn finish(
     let mut reading = std::mem::take(&mut relay.reader.reading);
     release(relay, &facts, request, delivered.is_ok());
     let usage = settle::usage(request, &mut reading, &facts, prior);
-    let hint_ms = facts.hints(&request.shard).exhausted_ms();
+    let hint_ms = if using.is_heard() { facts.hints(&request.shard).exhausted_ms() } else { None };
     using.ended(request, error, facts.head.status, hint_ms, usage);
     match (delivered, end) {
         (Ok(()), Some(End::Complete)) if keep_alive => Next::KeepAlive,

@@ -210,7 +210,7 @@ impl Entry {
         self.record.get_or_insert_with(|| unreachable!("a record is taken once, when its request is over"))
     }
 
-    /// Fixes the duration and ends an attempt that was left open.
+    /// Fixes the duration and ends attempts that were left open.
     fn close(&mut self) {
         let duration_ns = self.shard.clock.now_ns() - self.start_ns;
         let Some(record) = &mut self.record else { return };
@@ -218,9 +218,7 @@ impl Entry {
             return;
         }
         record.duration_ns = duration_ns;
-        if let Some(attempt) = record.attempts.last_mut()
-            && attempt.end_ns == 0
-        {
+        for attempt in record.attempts.iter_mut().filter(|attempt| attempt.end_ns == 0) {
             attempt.end_ns = duration_ns;
             attempt.error.get_or_insert(ErrorClass::Internal);
         }

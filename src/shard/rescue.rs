@@ -15,7 +15,7 @@ use super::request::Request;
 use super::settle;
 use super::translate::{self, Back};
 use super::using::Using;
-use crate::config::OnStreamFailure;
+use crate::config::{OnStreamFailure, OnUnsupported};
 use crate::dialect::common::Lost;
 use crate::dialect::{Resume, To, Translation};
 use crate::policy::route::judge::{Failure, Then};
@@ -94,11 +94,14 @@ impl Rescue<'_> {
     }
 
     async fn prepare(&self, way: Resume, translation: &mut Translation, request: &mut Request) -> Option<Outgoing> {
-        let body = match way {
-            Resume::Restart => None,
-            Resume::Continue => Some(self.body(translation, request)?),
+        let out = match way {
+            Resume::Restart => attempt::prepare(self.plan, self.pick, request).await,
+            Resume::Continue => {
+                let body = self.body(translation, request)?;
+                attempt::prepare_made(self.plan, self.pick, body, request).await
+            }
         };
-        attempt::prepare_with(self.plan, self.pick, body, request).await.ok()
+        out.ok()
     }
 
     /// The client's body with what was delivered behind it, where the target's model goes on from that.
@@ -111,11 +114,10 @@ impl Rescue<'_> {
         let asked = translate::asked(content, params).ok()?;
         let to = To { kind: account.kind, model: &self.pick.target.model_id };
         let wire = self.pick.wire(face);
-        let mut body = translation.continue_body(&asked, wire, &to, &mut Lost::new(face))?;
-        if let Some(model) = body.get_mut("model") {
-            *model = (&*self.pick.target.model_id).into();
-        }
-        serde_json::to_vec(&body).ok()
+        let mut lost = Lost::new(face);
+        let body = translation.continue_body(&asked, wire, &to, &mut lost)?;
+        let is_whole = lost.fields().is_empty() || account.on_unsupported == OnUnsupported::Drop;
+        serde_json::to_vec(&body).ok().filter(|_| is_whole)
     }
 
     async fn attempt(
@@ -131,7 +133,6 @@ impl Rescue<'_> {
         translation.resume(pick.wire(request.record().face), &pick.target.model_id, way);
         if let Some(coming) = &mut out.coming {
             coming.back = Some(Back::Chat(translation));
-            coming.track = None;
             coming.hide_usage = false;
             coming.prior = self.begun.relay.reader.prior;
         }

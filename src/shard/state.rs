@@ -121,6 +121,17 @@ impl Shard {
         self.send(Up::Applied { epoch });
     }
 
+    /// What is known of the targets of a request's own configuration. One that began before a reload may have others at
+    /// the same places: for what is left of it nothing is known of any.
+    pub fn with_states<T>(&self, snapshot: &Snapshot, with: impl FnOnce(&mut States) -> T) -> T {
+        if self.snapshot.borrow().epoch == snapshot.epoch {
+            return with(&mut self.states.borrow_mut());
+        }
+        let mut unknown = States::default();
+        unknown.apply(&Routing::default(), &snapshot.routing);
+        with(&mut unknown)
+    }
+
     pub fn count(&self, add: impl FnOnce(&mut ShardCounters)) {
         add(&mut self.totals.borrow_mut().counters);
     }
@@ -330,5 +341,47 @@ impl Ids {
             chunk.copy_from_slice(&self.next().to_ne_bytes()[..chunk.len()]);
         }
         bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Env, RouteTarget, embedded};
+    use crate::policy::route::health::{Scope, Verdict};
+    use crate::telemetry::{ErrorClass, fixture};
+
+    fn snapshot(epoch: u64, targets: &[&str]) -> Snapshot {
+        let mut snapshot = embedded(&Env::of(&[])).expect("the embedded configuration");
+        snapshot.epoch = epoch;
+        let target = |name: &&str| RouteTarget {
+            account: 0,
+            target: fixture::target(name, "m"),
+            region: 0,
+            usage_limits: None,
+            tolerance: None,
+        };
+        snapshot.routing.regions = vec!["there".into()];
+        snapshot.routing.targets = targets.iter().map(target).collect();
+        snapshot
+    }
+
+    /// Scenario: a request began before a reload by which another target stands where its own one stood.
+    /// Guarantees: what is known of that other one is not taken for its own, nor changed by it.
+    #[test]
+    fn a_request_knows_the_targets_of_its_own_configuration() {
+        let (up, _down) = rtrb::RingBuffer::new(64);
+        let before = snapshot(1, &["a", "b"]);
+        let shard = Shard::new(0, before.clone(), up, Arc::from([]));
+        let after = snapshot(2, &["b", "a"]);
+        shard.apply(after.clone());
+        let down = Verdict::unhealthy(0, u64::MAX, ErrorClass::Connect);
+        shard.states.borrow_mut().apply_verdict(&after.routing, &Scope::Target("b/m".into()), down);
+        let admits =
+            |snapshot: &Snapshot, at| shard.with_states(snapshot, |states| states.admits(&snapshot.routing, at, 1));
+        assert_eq!((admits(&after, 0), admits(&after, 1)), (false, true));
+        assert_eq!((admits(&before, 0), admits(&before, 1)), (true, true), "of the old configuration nothing is known");
+        shard.with_states(&before, |states| states.targets[0].health.apply(down));
+        assert!(admits(&after, 1), "and nothing of what it does is kept");
     }
 }

@@ -46,6 +46,11 @@ impl Using {
         using
     }
 
+    /// Whether anybody wants to know what came of it.
+    pub fn is_heard(&self) -> bool {
+        self.known.is_some()
+    }
+
     /// The answer has begun. A target that is being tried again need not wait for its end.
     pub fn answers(&mut self) {
         let healthy = |state: &mut State| state.health.verdict() == Verdict::Healthy;

@@ -152,6 +152,7 @@ impl Translation {
     }
 
     /// Whether the client has any of the answer: text, thinking, a refusal or a call.
+    #[cfg(test)]
     pub fn delivered_anything(&self) -> bool {
         self.rescue.as_ref().is_some_and(|rescue| !rescue.given.is_empty())
     }

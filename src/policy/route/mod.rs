@@ -77,6 +77,13 @@ impl States {
         }
     }
 
+    /// Whether target and region can be used now. `at`: index into `Routing::targets`.
+    pub fn admits(&self, routing: &Routing, at: usize, now_ms: u64) -> bool {
+        let region = routing.targets.get(at).and_then(|target| self.regions.get(target.region));
+        let target = self.targets.get(at).map(|state| &state.health);
+        [target, region].into_iter().flatten().all(|health| health.admits(now_ms))
+    }
+
     /// What another shard, or an active probe, found.
     pub fn apply_verdict(&mut self, routing: &Routing, scope: &Scope, verdict: Verdict) {
         let health = match scope {

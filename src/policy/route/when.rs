@@ -1,6 +1,7 @@
 //! Whether a rule is for a request.
 
-use crate::config::{FallbackRule, Routing, Rule, Subject, When};
+use super::judge::{Failure, falls_back};
+use crate::config::{FallbackRule, Routing, Rule, Subject, VirtualModel, When};
 use crate::telemetry::Principal;
 
 /// What rules look at.
@@ -37,26 +38,38 @@ pub fn matches(when: &When, caller: Caller<'_>, names: &[&str]) -> bool {
         && caller.has_metadata(&when.metadata)
 }
 
+/// Where a rule stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RuleAt {
+    /// Index into `Routing::rules`.
+    Rule(usize),
+    /// Index into `Routing::virtual_models`.
+    Virtual(usize),
+}
+
+impl RuleAt {
+    pub fn of(self, routing: &Routing) -> Option<&Rule> {
+        match self {
+            RuleAt::Rule(at) => routing.rules.get(at),
+            RuleAt::Virtual(at) => routing.virtual_models.get(at).map(|model| &model.rule),
+        }
+    }
+}
+
 /// The rule that decides where a request goes; `None`: none does, the name says it.
-pub fn rule_for<'a>(routing: &'a Routing, caller: Caller<'_>, names: &[&str]) -> Option<&'a Rule> {
-    let listed = routing.rules.iter().find(|rule| matches(&rule.when, caller, names));
-    listed.or_else(|| {
+pub fn rule_for(routing: &Routing, caller: Caller<'_>, names: &[&str]) -> Option<RuleAt> {
+    let listed = routing.rules.iter().position(|rule| matches(&rule.when, caller, names));
+    listed.map(RuleAt::Rule).or_else(|| {
         let called = |name: &str| names.contains(&name);
-        let model = routing.virtual_models.iter().find(|m| called(&m.name) || m.slug.as_deref().is_some_and(called))?;
-        Some(&model.rule)
+        let is_it = |model: &VirtualModel| called(&model.name) || model.slug.as_deref().is_some_and(called);
+        routing.virtual_models.iter().position(is_it).map(RuleAt::Virtual)
     })
 }
 
-/// The rule that names further targets after a failure. `names`: as above, and those of the target that failed;
-/// `statuses`: all that the failure counts as.
-pub fn fallback_for<'a>(
-    routing: &'a Routing,
-    caller: Caller<'_>,
-    names: &[&str],
-    statuses: &[u16],
-) -> Option<&'a FallbackRule> {
-    let listed = |rule: &&FallbackRule| rule.statuses.is_empty() || rule.statuses.iter().any(|s| statuses.contains(s));
-    routing.fallbacks.iter().filter(listed).find(|rule| matches(&rule.when, caller, names))
+/// Index of the rule that names further targets after a failure. `names`: as above, and those of the target that failed.
+pub fn fallback_for(routing: &Routing, caller: Caller<'_>, names: &[&str], failure: &Failure) -> Option<usize> {
+    let takes = |rule: &FallbackRule| falls_back(failure, &rule.statuses) && matches(&rule.when, caller, names);
+    routing.fallbacks.iter().position(takes)
 }
 
 #[cfg(test)]
@@ -64,7 +77,7 @@ mod tests {
     use super::super::testing::candidate;
     use super::*;
     use crate::config::{OnStreamFailure, RoutingType, VirtualModel};
-    use crate::telemetry::fixture;
+    use crate::telemetry::{ErrorClass, fixture};
 
     fn when(models: &[&str], subjects: &[Subject], metadata: &[(&str, &str)]) -> When {
         When {
@@ -136,7 +149,7 @@ mod tests {
             ("openai/gpt4", &dev[..], None),
         ] {
             let found = rule_for(&routing, Caller { principal: None, metadata }, &[name]);
-            assert_eq!(found.map(|rule| &*rule.id), id, "{name}");
+            assert_eq!(found.and_then(|found| found.of(&routing)).map(|rule| &*rule.id), id, "{name}");
         }
     }
 
@@ -146,21 +159,19 @@ mod tests {
             let candidates = vec![candidate(0)];
             FallbackRule { id: id.into(), when: when(models, &[], &[]), statuses: statuses.to_vec(), candidates }
         };
-        let fallbacks = vec![
-            fallback("gpt", &["a/gpt"], &[429, 503]),
-            fallback("any", &[], &[500]),
-            fallback("rest", &["chat"], &[]),
-        ];
+        let fallbacks = vec![fallback("gpt", &["a/gpt"], &[429, 503]), fallback("any", &[], &[500])];
         let routing = Routing { fallbacks, ..Routing::default() };
-        for (names, statuses, id) in [
-            (&["chat", "a/gpt"][..], &[429][..], Some("gpt")),
-            (&["chat", "a/gpt"], &[529, 503], Some("gpt")),
-            (&["chat", "a/gpt"], &[500], Some("any")),
-            (&["chat", "a/gpt"], &[401], Some("rest")),
-            (&["x", "a/gpt"], &[401], None),
+        for (names, class, status, found) in [
+            (&["chat", "a/gpt"][..], ErrorClass::RateLimited, 429, Some(0)),
+            (&["chat", "a/gpt"], ErrorClass::Overloaded, 529, Some(0)),
+            (&["chat", "b/gpt"], ErrorClass::Overloaded, 503, None),
+            (&["chat", "a/gpt"], ErrorClass::Server, 500, Some(1)),
+            (&["chat", "a/gpt"], ErrorClass::Auth, 401, None),
+            (&["chat", "a/gpt"], ErrorClass::ContentFilter, 500, None),
         ] {
-            let found = fallback_for(&routing, Caller { principal: None, metadata: &[] }, names, statuses);
-            assert_eq!(found.map(|rule| &*rule.id), id, "{names:?} {statuses:?}");
+            let failure = Failure { class, status, hint_ms: None, forbids_retry: false, unsent: false };
+            let caller = Caller { principal: None, metadata: &[] };
+            assert_eq!(fallback_for(&routing, caller, names, &failure), found, "{names:?} {class:?}");
         }
     }
 }
