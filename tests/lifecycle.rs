@@ -180,7 +180,8 @@ fn endless_pipelining_costs_one_buffer() {
     for driver in DRIVERS {
         let gateway = Gateway::start(driver, &config(MOCK));
         let pad = "x".repeat(8000);
-        let body = format!("{{\"model\":\"mock/mock:tokens=1\",\"messages\":[],\"pad\":\"{pad}\"}}");
+        // No scenario: the provider, in the same process, keeps bodies of calls that name one.
+        let body = format!("{{\"model\":\"mock/mock-fast\",\"messages\":[],\"pad\":\"{pad}\"}}");
         let request = post(CHAT, &body, "");
         let mut connection = Connection::open(gateway.address);
         assert_eq!(connection.post(CHAT, &body).status, 200);

@@ -65,12 +65,11 @@ struct Body {
 }
 
 pub fn about(request: &mut Request) -> About {
-    let (face, id, stream) = (request.record().face, request.record().id, request.record().stream);
+    let (face, stream) = (request.record().face, request.record().stream);
     About {
         shard: request.shard.clone(),
         snapshot: request.snapshot.clone(),
         start_ns: request.start_ns,
-        id,
         face,
         method: request.head.method,
         stream,
@@ -160,7 +159,7 @@ async fn assemble(plan: &Plan, pick: &Pick, mut body: Body, request: &mut Reques
         input,
         held,
         track: None,
-        prior: Usage::default(),
+        prior: None,
     };
     let waits = plan.waits(pick, &snapshot);
     let bytes = Some(Buf::from_content(out));

@@ -143,10 +143,10 @@ pub fn failure(result: &Result<Box<Begun>, Nothing>, request: &Request) -> Optio
 pub fn close(tried: &mut Tried, class: ErrorClass, request: &mut Request) {
     attempt::end_at(request, tried.at, Some(class));
     let result = std::mem::replace(&mut tried.result, Err(Nothing { error: class, unsent: false }));
-    if let Ok(begun) = result {
-        let Begun { mut relay, facts, .. } = *begun;
-        settle::undelivered(request, tried.at, &mut relay.reader.reading, &facts);
-        relay::release(relay, &facts, request, true);
+    if let Ok(mut begun) = result {
+        let Begun { relay, facts, .. } = &mut *begun;
+        settle::undelivered(request, tried.at, &mut relay.reader.reading, facts);
+        relay::release(begun, request, true);
     }
 }
 
@@ -165,14 +165,14 @@ async fn give_up(tried: Tried, class: ErrorClass, request: &mut Request, client:
         Err(nothing) => return Err(attempt::fail(request, nothing)),
     };
     if let Some(refusal) = relay::refusal(&mut begun, class, request) {
-        let Begun { mut relay, facts, .. } = *begun;
-        settle::usage(request, &mut relay.reader.reading, &facts, Usage::default());
-        relay::release(relay, &facts, request, true);
+        let Begun { relay, facts, .. } = &mut *begun;
+        settle::usage(request, &mut relay.reader.reading, facts, Usage::default());
+        relay::release(begun, request, true);
         return Ok(answer::refuse(request, client, refusal).await);
     }
     let keep_alive = relay::commit(&mut begun, request);
     let delivered = begun.relay.pump(client).await;
-    Ok(relay::finish(*begun, delivered, keep_alive, using, request))
+    Ok(relay::finish(begun, delivered, keep_alive, using, request))
 }
 
 /// Passes the answer on, and sees that a stream that breaks off is carried on, or ends as what it is.
@@ -180,7 +180,13 @@ async fn deliver(tried: Tried, plan: Option<Plan>, request: &mut Request, client
     let Tried { mut using, result: Ok(mut begun), mut pick, .. } = tried else { return Next::Abort };
     using.answers();
     let keep_alive = relay::commit(&mut begun, request);
-    let mut plan = plan.filter(|plan| plan.rescues(request).is_some());
+    let mut plan = match plan {
+        Some(mut plan) if plan.rescues(request).is_none() => {
+            plan.give_back(request);
+            None
+        }
+        plan => plan,
+    };
     let mut delivered = begun.relay.pump(client).await;
     while delivered.is_ok() && begun.relay.is_broken() {
         let carried_on = match &mut plan {
@@ -193,12 +199,12 @@ async fn deliver(tried: Tried, plan: Option<Plan>, request: &mut Request, client
         match carried_on {
             Ok(true) => delivered = begun.relay.pump(client).await,
             Ok(false) => {
-                begun.relay.say_broken();
+                begun.relay.say_broken(request.record().id);
                 delivered = begun.relay.pump(client).await;
                 break;
             }
             Err(error) => delivered = Err(error),
         }
     }
-    relay::finish(*begun, delivered, keep_alive, using, request)
+    relay::finish(begun, delivered, keep_alive, using, request)
 }

@@ -27,7 +27,7 @@ use crate::http1::{BodyDecoder, HeadLimits, Method, Name, ResponseHead, Span, pa
 use crate::meter::{self, Family, Usage};
 use crate::provider::Hints;
 use crate::runtime::Buf;
-use crate::telemetry::{ErrorClass, Face, RequestId, Target};
+use crate::telemetry::{ErrorClass, Face, Target};
 
 /// A whole JSON answer up to this waits for its end: it can be given to another target until then, and its head can say
 /// what it cost.
@@ -42,7 +42,6 @@ pub struct About {
     pub snapshot: Rc<Snapshot>,
     /// Of the request.
     pub start_ns: u64,
-    pub id: RequestId,
     pub face: Face,
     pub method: Method,
     pub stream: bool,
@@ -103,7 +102,7 @@ pub struct Coming {
     /// Follows a stream that passes as it is, so that another target can go on with it.
     pub track: Option<Box<Translation>>,
     /// What attempts before it have used for the same answer.
-    pub prior: Usage,
+    pub prior: Option<Box<Usage>>,
 }
 
 /// For the attempt's entry in the record.

@@ -233,10 +233,15 @@ impl Plan {
     pub fn sent(&mut self, request: &Request) {
         let again = self.settings.retry.is_some() || self.rule.is_some();
         if !again && request.snapshot.routing.fallbacks.is_empty() {
-            let bytes = std::mem::replace(&mut self.bytes, request.shard.buffers.take(0));
-            request.shard.buffers.give(bytes);
-            self.held.set(0);
+            self.give_back(request);
         }
+    }
+
+    /// Nothing more of it goes out.
+    pub fn give_back(&mut self, request: &Request) {
+        let bytes = std::mem::replace(&mut self.bytes, Buf::from_content(Vec::new()));
+        request.shard.buffers.give(bytes);
+        self.held.set(0);
     }
 
     /// Tokens of the input, by what is known of the target.

@@ -19,7 +19,7 @@ use super::watch::Deadline;
 use crate::dialect;
 use crate::http1::{CHUNK_END, LAST_CHUNK, chunk_head};
 use crate::runtime::Buf;
-use crate::telemetry::ErrorClass;
+use crate::telemetry::{ErrorClass, RequestId};
 
 /// An answer on its way from the provider to the client.
 pub struct Relay {
@@ -324,12 +324,12 @@ impl Relay {
     }
 
     /// A stream that broke off ends with an event that says so; whatever breaks off lacks its proper end.
-    pub fn say_broken(&mut self) {
+    pub fn say_broken(&mut self, id: RequestId) {
         let Some(End::Broken(error)) = self.end else { return };
         if !self.is_stream {
             return;
         }
-        let id = self.about.id.to_string();
+        let id = id.to_string();
         let face = self.about.face;
         let mut event = Vec::with_capacity(256);
         match self.reader.stream_error() {

@@ -49,7 +49,7 @@ pub struct Reader {
     /// Follows a stream that passes as it is, so that another target can go on with it.
     pub(super) track: Option<Box<Translation>>,
     /// What attempts before this one have used for the same answer: the client is told the sum.
-    pub prior: Usage,
+    pub prior: Option<Box<Usage>>,
 }
 
 /// Where events are found.
@@ -72,7 +72,7 @@ pub struct Answer<'a> {
     pub hide_usage: bool,
     pub input_estimate: u64,
     pub track: Option<Box<Translation>>,
-    pub prior: Usage,
+    pub prior: Option<Box<Usage>>,
 }
 
 /// The kind of a body, from its content type.
@@ -123,6 +123,11 @@ impl Reader {
     /// The client has this much of the answer already, and gets none of it again.
     pub fn catches_up(&self) -> bool {
         matches!(&self.back, Some(Back::Chat(translation)) if !translation.caught_up())
+    }
+
+    /// What attempts before this one have used.
+    pub fn prior(&self) -> Usage {
+        self.prior.as_deref().copied().unwrap_or_default()
     }
 
     /// What knows how much of a stream the client has.

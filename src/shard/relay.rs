@@ -1,8 +1,7 @@
 //! From a committed answer to its end: the head the client gets, what the connection does next, and what is settled.
 
 use super::attempt;
-use super::exchange::{Begun, Facts};
-use super::pump::Relay;
+use super::exchange::Begun;
 use super::reader::End;
 use super::request::{Next, Refusal, Request, Stop};
 use super::respond::{self, Framing};
@@ -10,6 +9,7 @@ use super::settle;
 use super::using::Using;
 use crate::http1::ResponseBody;
 use crate::provider::error_message;
+use crate::runtime::Buf;
 use crate::telemetry::{ErrorClass, Outcome};
 
 /// Writes the head of the answer, which leaves with the first content. True when the connection may go on after it.
@@ -74,13 +74,16 @@ pub fn refusal(begun: &mut Begun, error: ErrorClass, request: &mut Request) -> O
 }
 
 /// The connection to the provider: kept where nothing of the exchange is left on it.
-pub fn release(relay: Relay, facts: &Facts, request: &Request, delivered: bool) {
-    let Relay { upstream, end, reader, .. } = relay;
-    let head = &facts.head;
+pub fn release(begun: Box<Begun>, request: &Request, delivered: bool) {
+    let (relay, head) = (&begun.relay, &begun.facts.head);
     // A provider may answer before it has the whole request: what it reads next would be the rest of that.
-    let sent_whole = request.body_consumed && !upstream.stream.is_sending();
-    let reusable = delivered && end == Some(End::Complete) && head.keep_alive && !reader.talked_on;
-    if reusable && sent_whole && head.body != ResponseBody::UntilClose {
+    let sent_whole = request.body_consumed && !relay.upstream.stream.is_sending();
+    let is_over = delivered && relay.end == Some(End::Complete) && !relay.reader.talked_on;
+    let reusable = is_over && head.keep_alive && sent_whole && head.body != ResponseBody::UntilClose;
+    // Moved out of the box one by one: what stays there is not copied.
+    let (upstream, head_bytes) = (begun.relay.upstream, begun.facts.head_bytes);
+    request.shard.buffers.give(Buf::from_content(head_bytes));
+    if reusable {
         upstream.keep(&request.shard, &request.snapshot.limits);
     } else {
         // A provider that still generates must notice at once: what nobody reads is still billed.
@@ -90,13 +93,13 @@ pub fn release(relay: Relay, facts: &Facts, request: &Request, delivered: bool) 
 
 /// The record, and what the client's connection does next.
 pub fn finish(
-    begun: Begun,
+    mut begun: Box<Begun>,
     delivered: Result<(), ErrorClass>,
     keep_alive: bool,
     mut using: Using,
     request: &mut Request,
 ) -> Next {
-    let Begun { mut relay, facts, .. } = begun;
+    let Begun { relay, facts, .. } = &mut *begun;
     let (end, framing) = (relay.end, relay.framing);
     let reading = &mut relay.reader.reading;
     let error = match (&delivered, end) {
@@ -114,12 +117,11 @@ pub fn finish(
         _ => Outcome::Truncated,
     };
     relay.progress.record(request.record());
-    let prior = relay.reader.prior;
-    let mut reading = std::mem::take(&mut relay.reader.reading);
-    release(relay, &facts, request, delivered.is_ok());
-    let usage = settle::usage(request, &mut reading, &facts, prior);
+    let prior = relay.reader.prior();
+    let usage = settle::usage(request, &mut relay.reader.reading, facts, prior);
     let hint_ms = if using.is_heard() { facts.hints(&request.shard).exhausted_ms() } else { None };
     using.ended(request, error, facts.head.status, hint_ms, usage);
+    release(begun, request, delivered.is_ok());
     match (delivered, end) {
         (Ok(()), Some(End::Complete)) if keep_alive => Next::KeepAlive,
         (Ok(()), Some(End::Complete)) => Next::Close,

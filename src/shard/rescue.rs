@@ -89,7 +89,7 @@ impl Rescue<'_> {
         let at = request.record().attempts.len().saturating_sub(1);
         let mut reading = std::mem::take(&mut relay.reader.reading);
         let usage = settle::undelivered(request, at, &mut reading, facts);
-        relay.reader.prior = relay.reader.prior.plus(&usage);
+        relay.reader.prior = Some(Box::new(relay.reader.prior().plus(&usage)));
         self.using.ended(request, Some(error), facts.head.status, None, usage);
     }
 
@@ -134,7 +134,7 @@ impl Rescue<'_> {
         if let Some(coming) = &mut out.coming {
             coming.back = Some(Back::Chat(translation));
             coming.hide_usage = false;
-            coming.prior = self.begun.relay.reader.prior;
+            coming.prior = self.begun.relay.reader.prior.clone();
         }
         let (mut tried, about) = begin(&pick, &out, request);
         let mut seen = Seen::default();

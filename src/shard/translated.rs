@@ -87,7 +87,7 @@ impl Reader {
         if cut || self.stream_end() != End::Complete {
             return End::Broken(ErrorClass::Truncated);
         }
-        let usage = self.prior.plus(&self.reading.settle(self.input_estimate));
+        let usage = self.prior().plus(&self.reading.settle(self.input_estimate));
         if let Some(translation) = self.back.as_mut().and_then(Back::stream) {
             translation.end(&usage, &mut self.made);
         }

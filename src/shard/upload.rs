@@ -127,7 +127,7 @@ pub async fn run(identified: Identified, request: &mut Request, client: &mut Cli
             input: InputEstimate::default(),
             held,
             track: None,
-            prior: Usage::default(),
+            prior: None,
         };
         let answering = async {
             let head = exchange::await_head(&about, &mut upstream, &deadline, late, &mut seen).await;
