@@ -46,6 +46,7 @@ fn record(user: usize) -> Record {
     let attempt = Attempt {
         target: Arc::new(target),
         reason: AttemptReason::Direct,
+        by_fallback_rule: false,
         passed_over: 0,
         waited_ns: 0,
         span_id: [2; 8],

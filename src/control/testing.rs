@@ -91,6 +91,7 @@ pub fn record(unix_ms: u64, n: u64) -> Record {
         attempts: vec![Attempt {
             target: Arc::new(target()),
             reason: AttemptReason::Direct,
+            by_fallback_rule: false,
             passed_over: 0,
             waited_ns: 0,
             span_id: [3; 8],

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::exchange::{About, Coming, Nothing, Seen};
 use super::head::{Call, write_head};
-use super::pick::Pick;
+use super::pick::{From, Pick};
 use super::plan::Plan;
 use super::proof;
 use super::request::{Refusal, Request, Stop};
@@ -200,6 +200,7 @@ pub fn begin(request: &mut Request, pick: &Pick, span_id: [u8; 8]) -> usize {
     record.attempts.push(Attempt {
         target: pick.target.clone(),
         reason: pick.reason,
+        by_fallback_rule: matches!(pick.from, From::Fallback(..)),
         passed_over: pick.passed_over,
         waited_ns: pick.waited_ms * 1_000_000,
         span_id,

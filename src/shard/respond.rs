@@ -4,7 +4,8 @@ use super::answer::push_ids;
 use super::request::Request;
 use super::text::push_decimal;
 use crate::http1::{Field, Name, ResponseBody, ResponseHead, forward_fields, push_field, write_status_line};
-use crate::telemetry::{AttemptReason, Record};
+use crate::telemetry::path::{self, Step, StepKind};
+use crate::telemetry::{AttemptReason, ErrorClass, Record};
 
 /// How the client sees where the body ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -175,22 +176,19 @@ pub fn push_target(request: &mut Request, out: &mut Vec<u8>) {
 /// The rules that decided and why, as one line of JSON.
 fn applied(record: &Record) -> String {
     let mut applied = serde_json::Map::new();
-    let first = record.attempts.first();
-    let last = record.attempts.last();
-    if let (Some(route), Some(first)) = (&record.routing, first) {
+    if let (Some(route), Some(first)) = (&record.routing, path::first(record)) {
         let decided = serde_json::json!({"rule_id": &*route.rule, "type": route.routing_type,
             "target": &*first.target.fqn, "reason": first.reason.as_str()});
         applied.insert("load_balancing".to_owned(), decided);
     }
-    let failed = record.attempts.iter().rev().skip(1).find_map(|attempt| Some((attempt, attempt.error?)));
-    if let (Some((from, error)), Some(last)) = (failed, last)
-        && from.target.fqn != last.target.fqn
-    {
-        let rule = record.fallback_rule.as_deref().or(record.routing.as_ref().map(|route| &*route.rule));
-        let moved = serde_json::json!({"rule_id": rule, "from": &*from.target.fqn, "target": &*last.target.fqn,
-            "reason": error.as_str()});
-        applied.insert("fallback".to_owned(), moved);
+    // Every move, on the rule that made it: where there were several, the last one is the `fallback`.
+    let mut moves: Vec<_> = path::steps(record).filter(Step::is_move).map(moved).collect();
+    if moves.len() > 1 {
+        applied.insert("moves".to_owned(), moves.clone().into());
     }
+    applied.extend(moves.pop().map(|last| ("fallback".to_owned(), last)));
+    let hedge = path::steps(record).find(|step| step.kind == StepKind::Hedge && step.is_last);
+    applied.extend(hedge.map(|step| ("hedge".to_owned(), moved(step))));
     let retries = record.attempts.iter().filter(|attempt| attempt.reason == AttemptReason::Retry).count();
     if retries > 0 {
         applied.insert("retries".to_owned(), retries.into());
@@ -198,6 +196,11 @@ fn applied(record: &Record) -> String {
     let line = serde_json::Value::Object(applied).to_string();
     // A field's value is plain text (RFC 9110 5.5).
     line.chars().map(|c| if c.is_ascii() && !c.is_ascii_control() { c } else { '?' }).collect()
+}
+
+fn moved(step: Step<'_>) -> serde_json::Value {
+    serde_json::json!({"rule_id": step.rule, "from": &*step.from.target.fqn, "target": &*step.to.target.fqn,
+        "reason": step.error().map_or("", ErrorClass::as_str)})
 }
 
 /// `server-timing` in milliseconds: what was Sluice's own, what was the provider's.

@@ -43,6 +43,7 @@ pub fn attempt(target: Arc<Target>) -> Attempt {
     Attempt {
         target,
         reason: AttemptReason::Direct,
+        by_fallback_rule: false,
         passed_over: 0,
         waited_ns: 0,
         span_id: [0xa0; 8],
@@ -237,6 +238,7 @@ pub fn fallback() -> Record {
     };
     let last = Attempt {
         reason: AttemptReason::Fallback,
+        by_fallback_rule: true,
         span_id: [0xa2; 8],
         start_ns: 151 * MS,
         ..attempt(target("claude", "claude-sonnet-5"))
@@ -248,6 +250,30 @@ pub fn fallback() -> Record {
         attempts: vec![first, again, last],
         ..stream()
     }
+}
+
+/// By the rule's priority `openai-main`, then `azure`; by the fallback rule `claude`, twice, then `mistral`, which served.
+pub fn twice_moved() -> Record {
+    let [openai, azure, claude, mistral] = [
+        ("openai-main", "gpt-4o-mini"),
+        ("azure", "gpt-4o-mini"),
+        ("claude", "claude-sonnet-5"),
+        ("mistral", "mistral-small"),
+    ]
+    .map(|(account, model)| target(account, model));
+    let overloaded = |target: Arc<Target>, begun_ms: u64, reason| Attempt {
+        reason,
+        ..failed(target, begun_ms, begun_ms + 5, 503, ErrorClass::Overloaded)
+    };
+    let by_fallback_rule = |attempt| Attempt { by_fallback_rule: true, ..attempt };
+    let attempts = vec![
+        overloaded(openai, 1, AttemptReason::Priority),
+        overloaded(azure, 10, AttemptReason::Fallback),
+        by_fallback_rule(overloaded(claude.clone(), 20, AttemptReason::Fallback)),
+        by_fallback_rule(overloaded(claude, 30, AttemptReason::Retry)),
+        by_fallback_rule(Attempt { reason: AttemptReason::Fallback, start_ns: 40 * MS, ..attempt(mistral) }),
+    ];
+    Record { attempts, ..fallback() }
 }
 
 /// `slow` was late, so `fast` was asked too, and won. The loser had written five tokens, which are paid for.

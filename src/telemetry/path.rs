@@ -22,7 +22,7 @@ pub struct Step<'r> {
     /// The one that failed, or was late.
     pub from: &'r Attempt,
     pub to: &'r Attempt,
-    /// Of the fallback configuration where that named the target, else of the routing; empty without either.
+    /// The rule that named the target of `to`, of the fallback configuration or of the routing; empty without one.
     pub rule: &'r str,
     /// `to` is the attempt that was delivered.
     pub is_last: bool,
@@ -70,23 +70,24 @@ pub fn first(record: &Record) -> Option<&Attempt> {
     record.attempts.iter().min_by_key(|attempt| attempt.start_ns)
 }
 
-/// The rule that decided: of the routing, else of the fallback configuration; empty without either.
+/// The routing's rule; empty where the name was a target's own.
 pub fn rule(record: &Record) -> &str {
-    let routing = record.routing.as_ref().map(|route| &route.rule);
-    routing.or(record.fallback_rule.as_ref()).map_or("", |rule| rule)
+    record.routing.as_ref().map_or("", |route| &route.rule)
+}
+
+/// The rule that named the target of an attempt; empty where none did.
+fn rule_of<'r>(record: &'r Record, attempt: &Attempt) -> &'r str {
+    if attempt.by_fallback_rule { record.fallback_rule.as_deref().unwrap_or("") } else { rule(record) }
 }
 
 /// Every step, in the order of the attempts. A reuse race is none: the connection was spent, not the target.
 pub fn steps(record: &Record) -> impl Iterator<Item = Step<'_>> {
     let attempts = &record.attempts;
     let last = attempts.len().saturating_sub(1);
-    // A fallback rule's targets come after the rule's own, so the last move is by it when it came to it at all.
-    let last_fallback = attempts.iter().rposition(|attempt| attempt.reason == AttemptReason::Fallback);
     attempts.iter().enumerate().filter_map(move |(at, to)| {
         let kind = kind_of(to.reason)?;
         let from = before(attempts, at, kind)?;
-        let by_fallback_rule = record.fallback_rule.as_deref().filter(|_| last_fallback == Some(at));
-        Some(Step { kind, from, to, rule: by_fallback_rule.unwrap_or_else(|| rule(record)), is_last: at == last })
+        Some(Step { kind, from, to, rule: rule_of(record, to), is_last: at == last })
     })
 }
 
@@ -201,11 +202,12 @@ mod tests {
     }
 
     #[test]
-    fn a_fallback_rule_alone_is_the_rule() {
-        let record = Record { routing: None, ..fixture::fallback() };
-        assert!(steps(&record).all(|step| step.rule == "last-resort"));
-        let record = Record { fallback_rule: None, ..record };
-        assert!(steps(&record).all(|step| step.rule.is_empty()));
+    fn a_step_is_of_the_rule_that_named_its_target() {
+        let rules = |record: &Record| steps(record).map(|step| step.rule.to_owned()).collect::<Vec<_>>();
+        let alone = Record { routing: None, ..fixture::fallback() };
+        assert_eq!(rules(&alone), ["", "last-resort"], "no rule made the caller's own target be asked again");
+        assert_eq!(rules(&Record { fallback_rule: None, ..alone }), ["", ""]);
+        assert_eq!(rules(&fixture::twice_moved()), ["chat", "last-resort", "last-resort", "last-resort"]);
     }
 
     #[test]

@@ -309,6 +309,8 @@ pub type Metadata = [(Box<str>, Box<str>)];
 pub struct Attempt {
     pub target: Arc<Target>,
     pub reason: AttemptReason,
+    /// Its target was named by the fallback rule ([`Record::fallback_rule`]); else by the routing, or by the caller.
+    pub by_fallback_rule: bool,
     /// Targets that would have come first, but for their health, their limits or their SLA.
     pub passed_over: u8,
     /// Waited before it.

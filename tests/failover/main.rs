@@ -18,6 +18,7 @@ mod change;
 mod choice;
 mod fallback;
 mod hedge;
+mod moves;
 mod outage;
 mod people;
 mod refused;

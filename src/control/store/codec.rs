@@ -26,6 +26,7 @@ tags! {
     // of an attempt
     TARGET = 40, TARGET_MODEL_ID = 41, PROVIDER = 42, REASON = 43, FIRST_BYTE_NS = 44, END_NS = 45, ERROR = 46,
     REUSED = 47, HOST = 48, ATTEMPT_START_NS = 49, PASSED_OVER = 53, WAITED_NS = 54,
+    BY_FALLBACK_RULE = 55,
     // of a usage
     INPUT = 60, CACHE_READ = 61, CACHE_WRITE_5M = 62, CACHE_WRITE_1H = 63, CACHE_WRITE = 64, OUTPUT = 65,
     REASONING = 66, AUDIO_INPUT = 67, AUDIO_OUTPUT = 68, SOURCE = 69,
@@ -106,6 +107,7 @@ fn encode_attempt(attempt: &Attempt, out: &mut Vec<u8>) {
     text(out, PROVIDER, &attempt.target.provider);
     text(out, HOST, &attempt.target.host);
     text(out, REASON, attempt.reason.as_str());
+    uint(out, BY_FALLBACK_RULE, attempt.by_fallback_rule.into());
     uint(out, PASSED_OVER, attempt.passed_over.into());
     uint(out, WAITED_NS, attempt.waited_ns);
     bytes(out, SPAN_ID, &attempt.span_id);
@@ -196,6 +198,7 @@ fn decode_attempt(detail: &[u8]) -> AttemptRow {
             PROVIDER => row.provider = value.text(),
             HOST => row.host = value.text(),
             REASON => row.reason = value.text(),
+            BY_FALLBACK_RULE => row.by_fallback_rule = value.uint() == 1,
             PASSED_OVER => row.passed_over = value.uint(),
             WAITED_NS => row.waited_ms = value.ms(),
             SPAN_ID => row.span_id = value.hex(),

@@ -70,6 +70,8 @@ pub struct AttemptRow {
     pub provider: String,
     pub host: String,
     pub reason: String,
+    /// The fallback rule named the target; else the routing rule, or the caller.
+    pub by_fallback_rule: bool,
     /// Targets that would have come first, but for their health, limits or SLA.
     pub passed_over: u64,
     /// Waited before it.

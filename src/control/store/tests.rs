@@ -147,6 +147,7 @@ fn a_row_tells_where_the_request_went_and_why() {
         (&last["reason"], &last["waited_ms"], &last["passed_over"]),
         (&"fallback".into(), &0.0.into(), &0.into())
     );
+    assert_eq!([first, again, last].map(|attempt| attempt["by_fallback_rule"] == true), [false, false, true]);
     let hedged = row(4);
     assert_eq!(
         (&hedged["attempts"][0]["error"], &hedged["rescued_by"]),

@@ -148,6 +148,22 @@ mod tests {
         );
     }
 
+    /// Each move is booked on the rule that made it, where a routing rule and a fallback rule both acted.
+    #[test]
+    fn every_move_is_booked_on_its_own_rule() {
+        let totals = observed([fixture::twice_moved()]);
+        let moves: Vec<_> = routed(&totals.fallbacks)
+            .into_iter()
+            .map(|(_, rule, from, to, _, count)| (rule, from, to, count))
+            .collect();
+        let [openai, azure, claude, mistral] =
+            ["openai-main/gpt-4o-mini", "azure/gpt-4o-mini", "claude/claude-sonnet-5", "mistral/mistral-small"];
+        assert_eq!(
+            moves,
+            [("chat", openai, azure, 1), ("last-resort", azure, claude, 1), ("last-resort", claude, mistral, 1)]
+        );
+    }
+
     #[test]
     fn retries_hedges_and_rescues_are_counted_with_what_they_cost() {
         let totals = observed([fixture::fallback(), fixture::hedged(), fixture::rescued()]);
@@ -195,7 +211,7 @@ mod tests {
         let count = SERIES_PER_FAMILY_MAX + 3;
         let record = |at: usize| {
             let mut record = fixture::fallback();
-            record.fallback_rule = None;
+            record.attempts.iter_mut().for_each(|attempt| attempt.by_fallback_rule = false);
             record.routing =
                 record.routing.map(|route| crate::telemetry::Route { rule: at.to_string().into(), ..route });
             record
