@@ -29,6 +29,7 @@ pub struct Using {
 }
 
 impl Using {
+    /// Where the target is half-open, this is its trial, be it a retry or a target that was named.
     pub fn begin(request: &Request, pick: &Pick, input_tokens: u64) -> Self {
         let using = Self {
             shard: request.shard.clone(),
@@ -39,6 +40,10 @@ impl Using {
             told: false,
             over: false,
         };
+        if let Some(at) = pick.known {
+            let routing = &using.snapshot.routing;
+            using.shard.with_states(&using.snapshot, |states| states.begin(routing, at, using.began_ms));
+        }
         using.state(|state| {
             state.in_flight += 1;
             state.usage.add(using.began_ms, 1, input_tokens);
@@ -155,5 +160,9 @@ impl Drop for Using {
                 state.health.release(self.began_ms);
             }
         });
+        let known = self.known.and_then(|at| self.snapshot.routing.targets.get(at));
+        if let (Some(known), false) = (known, told) {
+            self.region(known.region, |health| health.release(self.began_ms));
+        }
     }
 }

@@ -66,7 +66,7 @@ enum Standing {
     Unhealthy,
 }
 
-/// `None` when nothing is eligible. A half-open target that is chosen counts as being tried from here on.
+/// `None` when nothing is eligible. That a half-open target is being tried is for the attempt to say: [`States::begin`].
 pub fn choose(
     routing_type: &RoutingType,
     candidates: &[Candidate],
@@ -97,7 +97,6 @@ pub fn choose(
     let rank = |at: &usize| ranks.get(*at).copied().unwrap_or(Rank::LAST);
     let candidate = bits(best).min_by_key(rank)?;
     let passed_over = bits(all & !best).filter(|other| rank(other) < rank(&candidate)).count() as u8;
-    begin(candidates.get(candidate)?, states, ask);
     Some(Choice { candidate, passed_over, unavailable: at != Standing::Available as usize })
 }
 
@@ -122,18 +121,6 @@ fn standing(candidate: &Candidate, target: &RouteTarget, state: &mut State, ask:
         return Standing::Slow;
     }
     Standing::Available
-}
-
-/// Where target or region are half-open, this request is their trial.
-fn begin(candidate: &Candidate, states: &mut States, ask: &Ask<'_>) {
-    let region = ask.routing.targets.get(candidate.target).map(|target| target.region);
-    let region = region.and_then(|region| states.regions.get_mut(region));
-    let target = states.targets.get_mut(candidate.target).map(|state| &mut state.health);
-    for health in [target, region].into_iter().flatten() {
-        if health.admits(ask.now_ms) {
-            health.begin(ask.now_ms);
-        }
-    }
 }
 
 /// The indices of the bits that are set.

@@ -141,6 +141,29 @@ fn a_region_that_is_out_takes_its_targets_with_it() {
     assert_eq!(world.first(), Choice { candidate: 2, passed_over: 2, unavailable: false });
 }
 
+/// A half-open target and its region are for one attempt at a time, whatever led to it: a retry after a failure that says
+/// nothing of the target, or a target that was named, is a trial like one that was chosen.
+#[test]
+fn every_attempt_at_a_half_open_target_is_its_trial() {
+    use super::health::{Ended, Verdict};
+    use crate::telemetry::ErrorClass::{BadRequest, Connect};
+    let mut world = World::new(RoutingType::Priority, 2).priorities(&[0, 1]);
+    for health in [&mut world.states.targets[0].health, &mut world.states.regions[0]] {
+        health.apply(Verdict::unhealthy(0, NOW - 1, Connect));
+    }
+    assert_eq!((world.first().candidate, world.first().candidate), (0, 1), "it is chosen for one request");
+    let refused = Ended { now_ms: NOW, duration_ms: 0, error: Some(BadRequest), status: 0, hint_ms: None };
+    assert_eq!(world.states.targets[0].health.observe(&refused, None), None);
+    assert_eq!(world.states.regions[0].observe_region(&refused), None);
+    world.states.begin(&world.routing, 0, NOW);
+    assert!(!world.states.targets[0].health.admits(NOW) && !world.states.regions[0].admits(NOW), "asked once more");
+    assert_eq!(world.first().candidate, 1);
+    world.states.targets[0].health.release(NOW);
+    assert_eq!(world.first().candidate, 1, "the region waits as well");
+    world.states.regions[0].release(NOW);
+    assert_eq!(world.first().candidate, 0);
+}
+
 #[test]
 fn a_target_that_is_listed_twice_has_both_its_weights() {
     let mut world = World::new(RoutingType::Weight, 3).weights(&[50, 30, 20]);

@@ -84,6 +84,14 @@ impl States {
         [target, region].into_iter().flatten().all(|health| health.admits(now_ms))
     }
 
+    /// An attempt goes there, whatever led to it: a choice, a name, a fallback rule, or that it is asked once more. Where
+    /// target or region are half-open, it is their trial.
+    pub fn begin(&mut self, routing: &Routing, at: usize, now_ms: u64) {
+        let region = routing.targets.get(at).and_then(|target| self.regions.get_mut(target.region));
+        let target = self.targets.get_mut(at).map(|state| &mut state.health);
+        [target, region].into_iter().flatten().for_each(|health| health.begin(now_ms));
+    }
+
     /// What another shard, or an active probe, found.
     pub fn apply_verdict(&mut self, routing: &Routing, scope: &Scope, verdict: Verdict) {
         let health = match scope {

@@ -121,12 +121,15 @@ impl World {
         sticky::mix(self.seed)
     }
 
+    /// A choice, and an attempt at it.
     pub fn ask(&mut self, eligible: u64, is_fallback: bool) -> Option<Choice> {
         let random = self.random();
         let Self { now_ms, routing_type, candidates, routing, states, session, tokens, .. } = self;
         let (now_ms, session, tokens) = (*now_ms, *session, *tokens);
         let ask = Ask { eligible, is_fallback, now_ms, random, session, tokens, shards: 1, routing };
-        choose(routing_type, candidates, states, &ask)
+        let choice = choose(routing_type, candidates, states, &ask)?;
+        states.begin(routing, candidates[choice.candidate].target, now_ms);
+        Some(choice)
     }
 
     /// The first attempt of a request.
