@@ -23,7 +23,7 @@ pub fn print_effective(snapshot: &Snapshot) -> String {
     for account in &snapshot.accounts {
         let _ = provider_account(&mut out, account);
     }
-    let _ = routing::show(&mut out, &snapshot.routing);
+    let _ = routing::show(&mut out, &snapshot.routing, &snapshot.accounts);
     for index in 0..snapshot.virtual_accounts.len() {
         let _ = virtual_account(&mut out, snapshot, index);
     }

@@ -56,22 +56,9 @@ impl Reader<'_> {
     }
 
     fn header_value(&mut self, node: &Node, name: &str) -> Option<Secret> {
-        let mut rest = self.scalar(node, name, "a string")?;
-        let mut value = String::new();
-        let mut references = 0;
-        while let Some((before, after)) = rest.split_once("${") {
-            let Some((reference, after)) = after.split_once('}') else {
-                self.fault(node.line, format!("`{name}`: a reference lacks its `}}`; {EXPECTED}"));
-                return None;
-            };
-            value.push_str(before);
-            let one = self.resolved(node, name, reference)?;
-            value.push_str(&self.told(node.line, name, one_line(one))?);
-            references += 1;
-            rest = after;
-        }
-        value.push_str(rest);
-        if references == 0 && TELLING.iter().any(|word| name.contains(word)) {
+        let text = self.scalar(node, name, "a string")?;
+        let (value, has_references) = self.mixed(node, name, text, one_line)?;
+        if !has_references && TELLING.iter().any(|word| name.contains(word)) {
             self.fault(node.line, format!("`{name}`: a secret is never written inline; {EXPECTED} in its place"));
             return None;
         }
@@ -80,6 +67,29 @@ impl Reader<'_> {
             return None;
         }
         Some(Secret::new(value))
+    }
+
+    /// Text with what its references stand for in their places, and whether it has any. `sound`: of each of them.
+    pub fn mixed(
+        &mut self,
+        node: &Node,
+        key: &str,
+        text: &str,
+        sound: fn(String) -> Result<String, String>,
+    ) -> Option<(String, bool)> {
+        let (mut value, mut rest, mut has_references) = (String::new(), text, false);
+        while let Some((before, after)) = rest.split_once("${") {
+            let Some((reference, after)) = after.split_once('}') else {
+                self.fault(node.line, format!("`{key}`: a reference lacks its `}}`; {EXPECTED}"));
+                return None;
+            };
+            value.push_str(before);
+            let one = self.resolved(node, key, reference)?;
+            value.push_str(&self.told(node.line, key, sound(one))?);
+            (rest, has_references) = (after, true);
+        }
+        value.push_str(rest);
+        Some((value, has_references))
     }
 
     fn resolved(&mut self, node: &Node, key: &str, reference: &str) -> Option<String> {
@@ -122,6 +132,14 @@ impl Reader<'_> {
 fn one_line(value: String) -> Result<String, String> {
     match value.is_empty() || value.chars().any(char::is_control) {
         true => Err("the secret is empty or holds control characters; expected one line of text".to_owned()),
+        false => Ok(value),
+    }
+}
+
+/// Text of any number of lines: what a file holds may be a prompt.
+pub(super) fn not_empty(value: String) -> Result<String, String> {
+    match value.is_empty() {
+        true => Err("the secret is empty; expected a text".to_owned()),
         false => Ok(value),
     }
 }

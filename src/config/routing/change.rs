@@ -4,15 +4,18 @@ use serde_json::{Map, Number, Value as Json};
 
 use super::Change;
 use crate::config::read::{Fields, Reader};
-use crate::config::secret::is_token;
+use crate::config::secret::{is_token, not_empty};
 use crate::config::tree::{Node, Value};
+
+const KEY: &str = "override_params";
 
 /// What the target and the caller decide, and answers depend on.
 const OWNED_PARAMS: [(&str, &str); 2] = [("model", "the target decides it"), ("stream", "the caller decides it")];
 
 /// `owned`: the header fields that Sluice writes itself.
 pub(super) fn read(reader: &mut Reader<'_>, fields: Fields<'_>, owned: &[&str]) -> Change {
-    let mut change = Change { params: params(reader, fields), ..Change::default() };
+    let mut change = Change::default();
+    params(reader, fields, &mut change);
     let Some(headers) = reader.map(fields, "headers_override", &["set", "remove"]) else { return change };
     change.headers_set = reader.headers(headers, "set", owned).unwrap_or_default();
     for item in reader.list(headers, "remove") {
@@ -34,32 +37,37 @@ pub(super) fn read(reader: &mut Reader<'_>, fields: Fields<'_>, owned: &[&str]) 
     change
 }
 
-fn params(reader: &mut Reader<'_>, fields: Fields<'_>) -> Vec<(String, Json)> {
-    let key = "override_params";
-    let map = fields.get(key).and_then(|node| reader.open_fields(node, key));
-    let mut params = Vec::new();
+fn params(reader: &mut Reader<'_>, fields: Fields<'_>, change: &mut Change) {
+    let map = fields.get(KEY).and_then(|node| reader.open_fields(node, KEY));
     for entry in map.map_or(&[][..], |map| map.entries()) {
         if let Some((name, why)) = OWNED_PARAMS.iter().find(|(name, _)| *name == entry.key) {
-            reader.fault(entry.line, format!("`{key}`: `{name}` may not be set here: {why}"));
+            reader.fault(entry.line, format!("`{KEY}`: `{name}` may not be set here: {why}"));
         }
-        params.extend(json(reader, &entry.value).map(|value| (entry.key.clone(), value)));
+        let mut has_secret = false;
+        let value = json(reader, &entry.value, &mut has_secret);
+        change.params.extend(value.map(|value| (entry.key.clone(), value)));
+        if has_secret {
+            change.params_hidden.push(entry.key.clone());
+        }
     }
-    params
 }
 
-/// The tree as JSON; numbers keep their spelling. `None` after a fault.
-fn json(reader: &mut Reader<'_>, node: &Node) -> Option<Json> {
+/// The tree as JSON; numbers keep their spelling, and what references stand for is in their places. `None` after a fault.
+fn json(reader: &mut Reader<'_>, node: &Node, has_secret: &mut bool) -> Option<Json> {
     match &node.value {
-        Value::Scalar { text, plain: false } => Some(Json::from(text.as_str())),
-        Value::Scalar { text, plain: true } => plain(reader, node.line, text),
+        Value::Scalar { text, plain: is_plain } => {
+            let (text, has_references) = reader.mixed(node, KEY, text, not_empty)?;
+            *has_secret |= has_references;
+            if *is_plain { plain(reader, node.line, &text) } else { Some(Json::from(text)) }
+        }
         Value::List(items) => {
-            let items: Vec<Option<Json>> = items.iter().map(|item| json(reader, item)).collect();
+            let items: Vec<Option<Json>> = items.iter().map(|item| json(reader, item, has_secret)).collect();
             items.into_iter().collect::<Option<Vec<Json>>>().map(Json::Array)
         }
         Value::Map(entries) => {
             let mut map = Map::new();
             for entry in entries {
-                let value = json(reader, &entry.value)?;
+                let value = json(reader, &entry.value, has_secret)?;
                 map.insert(entry.key.clone(), value);
             }
             Some(Json::Object(map))

@@ -4,6 +4,7 @@
 //! Candidates and fallbacks name targets by their index in [`Routing::targets`], so that a shard keeps what it knows of a
 //! target (health, latency, use) in a plain list beside it.
 
+mod called;
 mod candidate;
 mod change;
 mod codes;
@@ -186,8 +187,11 @@ pub struct Candidate {
 /// How a request is changed for one target.
 #[derive(Clone, Default)]
 pub struct Change {
-    /// `override_params`: members that replace or join those of the client's body. Never `model` or `stream`.
+    /// `override_params`: members that replace or join those of the client's body, what references stand for in their
+    /// places. Never `model` or `stream`.
     pub params: Vec<(String, Value)>,
+    /// Those of them with a secret inside, which are not shown.
+    pub params_hidden: Vec<String>,
     pub headers_set: Vec<(String, Secret)>,
     /// Lower case.
     pub headers_remove: Vec<String>,
@@ -292,4 +296,11 @@ pub struct VirtualModel {
     pub model_types: Vec<String>,
     /// Its `when` is empty.
     pub rule: Rule,
+}
+
+impl VirtualModel {
+    /// By its name, or by its slug.
+    pub fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.slug.as_deref() == Some(name)
+    }
 }

@@ -35,11 +35,19 @@ impl VirtualNames {
         self.models.iter().any(|known| known == name)
     }
 
+    pub fn virtual_models(&self) -> impl Iterator<Item = &str> {
+        self.models.iter().map(String::as_str)
+    }
+
+    /// Whether a `provider-account/virtual-model` document has this name.
+    pub fn is_group(&self, name: &str) -> bool {
+        self.groups.iter().any(|known| known == name)
+    }
+
     /// Whether a permission may say so: a name, or `group/*`.
     pub fn covers(&self, permission: &str) -> bool {
         let group = permission.strip_suffix("/*");
-        group.is_some_and(|group| self.groups.iter().any(|known| known == group))
-            || self.all().any(|known| known == permission)
+        group.is_some_and(|group| self.is_group(group)) || self.all().any(|known| known == permission)
     }
 
     pub fn all(&self) -> impl Iterator<Item = &str> {

@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 
 use super::places::Places;
-use super::{FallbackRule, Routing, VirtualModel, VirtualNames, candidate, codes, matching, model_config, rule};
+use super::{
+    FallbackRule, Routing, VirtualModel, VirtualNames, called, candidate, codes, matching, model_config, rule,
+};
 use crate::config::account::{MODEL, is_model, model_types};
 use crate::config::read::{NAME, Reader, is_name};
 use crate::config::snapshot::Account;
@@ -84,6 +86,7 @@ impl<'a> Documents<'a> {
             if when.get(statuses).and_then(Node::items).is_some_and(<[_]>::is_empty) {
                 reader.fault(when.line_of(statuses), format!("`{statuses}`: expected at least one"));
             }
+            called::check_fallback(reader, &self.places, when);
             (matching::read(reader, when), codes::read_statuses(reader, when, statuses))
         });
         let items = candidate::items(reader, fields, "fallback_models");

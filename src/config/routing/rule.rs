@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::candidate::{self, DAY_MS, number32, one_at_least};
 use super::places::Places;
-use super::{Hedge, OnStreamFailure, RoutingType, Rule, SessionIdentifier, Slo, Sticky, matching};
+use super::{Hedge, OnStreamFailure, RoutingType, Rule, SessionIdentifier, Slo, Sticky, called, matching};
 use crate::config::read::{Fields, Reader};
 use crate::config::secret::is_token;
 use crate::config::tree::Node;
@@ -45,6 +45,7 @@ pub(super) fn read(reader: &mut Reader<'_>, places: &mut Places<'_>, node: &Node
     };
     let when = fields.get("when").filter(|_| name.is_none());
     let when = when.and_then(|when| reader.fields(when, "when", &matching::KEYS));
+    when.into_iter().for_each(|when| called::check_rule(reader, places, when));
     let when = when.map(|when| matching::read(reader, when)).unwrap_or_default();
     let candidates = candidate::list(reader, places, fields, routing_type);
     let sticky = sticky(reader, fields);

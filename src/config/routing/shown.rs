@@ -5,11 +5,12 @@ use std::fmt::{Result, Write};
 use super::{
     Candidate, Change, Codes, FallbackRule, Hedge, Routing, RoutingType, Rule, SessionIdentifier, Sticky, Subject,
 };
-use super::{RouteTarget, VirtualModel, When};
+use super::{RouteTarget, VirtualModel, When, called};
 use crate::config::effective::{list, map, quoted, secrets};
+use crate::config::snapshot::Account;
 
 /// All rules of a kind are in one document, whichever they came from.
-pub(in crate::config) fn show(out: &mut String, routing: &Routing) -> Result {
+pub(in crate::config) fn show(out: &mut String, routing: &Routing, accounts: &[Account]) -> Result {
     let configured: Vec<&RouteTarget> =
         routing.targets.iter().filter(|one| one.usage_limits.is_some() || one.tolerance.is_some()).collect();
     if !routing.rules.is_empty() || !configured.is_empty() {
@@ -17,6 +18,7 @@ pub(in crate::config) fn show(out: &mut String, routing: &Routing) -> Result {
         for one in &routing.rules {
             writeln!(out, "  - id: {}", quoted(&one.id))?;
             writeln!(out, "    when: {{{}}}", when(&one.when))?;
+            names(out, routing, accounts, &one.when)?;
             rule(out, routing, one, "    ")?;
         }
         if routing.rules.is_empty() {
@@ -37,6 +39,19 @@ pub(in crate::config) fn show(out: &mut String, routing: &Routing) -> Result {
         fallback(out, routing, rule)?;
     }
     virtual_models(out, routing)
+}
+
+/// The names that are there to be called because the rule lists them: a misspelt model of an account would be one.
+fn names(out: &mut String, routing: &Routing, accounts: &[Account], when: &When) -> Result {
+    let is_virtual_model = |name: &str| routing.virtual_models.iter().any(|one| one.is_called(name));
+    let is_other = |name: &str| name == "*" || called::is_model(accounts, name) || is_virtual_model(name);
+    for name in when.models.iter().filter(|name| !is_other(name)) {
+        match called::doubt(accounts, name) {
+            doubt if doubt.is_empty() => writeln!(out, "    # virtual model, which no account has: {}", quoted(name))?,
+            doubt => writeln!(out, "    # virtual model, which no account has: {}; {doubt}", quoted(name))?,
+        }
+    }
+    Ok(())
 }
 
 fn rule(out: &mut String, routing: &Routing, rule: &Rule, indent: &str) -> Result {
@@ -107,8 +122,11 @@ fn candidate(out: &mut String, routing: &Routing, one: &Candidate, of: RoutingTy
 fn change(out: &mut String, change: &Change, indent: &str) -> Result {
     if !change.params.is_empty() {
         // JSON is YAML.
-        let params: Vec<String> =
-            change.params.iter().map(|(key, value)| format!("{}: {value}", quoted(key))).collect();
+        let params = change.params.iter().map(|(key, value)| match change.params_hidden.contains(key) {
+            true => format!("{}: \"***\"", quoted(key)),
+            false => format!("{}: {value}", quoted(key)),
+        });
+        let params: Vec<String> = params.collect();
         writeln!(out, "{indent}override_params: {{{}}}", params.join(", "))?;
     }
     if !change.headers_set.is_empty() || !change.headers_remove.is_empty() {

@@ -7,6 +7,8 @@ mod providers;
 mod refused;
 mod routing;
 mod routing_faults;
+mod routing_names;
+mod routing_params;
 mod routing_scenarios;
 mod telemetry;
 

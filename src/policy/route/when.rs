@@ -60,8 +60,7 @@ impl RuleAt {
 pub fn rule_for(routing: &Routing, caller: Caller<'_>, names: &[&str]) -> Option<RuleAt> {
     let listed = routing.rules.iter().position(|rule| matches(&rule.when, caller, names));
     listed.map(RuleAt::Rule).or_else(|| {
-        let called = |name: &str| names.contains(&name);
-        let is_it = |model: &VirtualModel| called(&model.name) || model.slug.as_deref().is_some_and(called);
+        let is_it = |model: &VirtualModel| names.iter().any(|name| model.is_called(name));
         routing.virtual_models.iter().position(is_it).map(RuleAt::Virtual)
     })
 }
