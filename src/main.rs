@@ -6,9 +6,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// Every core has its own heap, and records cross from one to another: mimalloc is made for that.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: sluice::runtime::Mimalloc = sluice::runtime::Mimalloc;
 
 fn main() -> ExitCode {
     commands::Cli::parse().run()

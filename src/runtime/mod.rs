@@ -1,4 +1,4 @@
-//! The only place that names monoio: driver choice, sockets, timers, pinning, doorbells.
+//! The only place that names monoio: driver choice, sockets, timers, pinning, doorbells. And the allocator.
 //!
 //! Called by `shard` and `tls`. monoio 0.2.4 has traps that would corrupt a proxy, and the shapes here make them
 //! impossible to step into:
@@ -28,5 +28,5 @@ pub use conn::{Bell, Conn};
 pub use connect::Connecting;
 pub use driver::{Driver, run};
 pub use listener::{Accepted, Listener, StopAccepting};
-pub use memory::{Quiet, give_back_memory};
+pub use memory::{Mimalloc, Quiet, give_back_memory};
 pub use task::{sleep_ms, spawn};
