@@ -13,7 +13,7 @@ use super::prices::PriceSettings;
 use super::routing::Routing;
 pub use super::secret::Secret;
 use crate::meter::pricing::PriceList;
-use crate::meter::{Learned, Pricing};
+use crate::meter::{self, Learned, Pricing};
 use crate::telemetry::{Principal, Target};
 
 #[derive(Clone)]
@@ -273,6 +273,7 @@ impl Account {
             model: model.into(),
             fqn: format!("{}/{model}", self.name).into(),
             model_id: model_id.into(),
+            family: meter::family(model_id),
             provider: self.provider.as_str().into(),
             host: self.upstream.host.as_str().into(),
             port: self.upstream.port,

@@ -48,6 +48,7 @@ fn target() -> Target {
         model: "fast".into(),
         fqn: "mock/fast".into(),
         model_id: "fast".into(),
+        family: crate::meter::family("fast"),
         provider: "mock".into(),
         host: "127.0.0.1".into(),
         port: 9,

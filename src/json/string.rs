@@ -46,6 +46,25 @@ fn masks(block: &[u8; 16]) -> (u32, u32) {
     }
 }
 
+/// The length of a string whose inside begins at `at`, where it is plain and ends within sixteen bytes.
+#[inline]
+pub(super) fn short(bytes: &[u8], at: usize) -> Option<usize> {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let block = bytes.get(at..)?.first_chunk::<16>()?;
+        let (found, _) = masks(block);
+        let len = found.trailing_zeros() as usize;
+        (found != 0 && block.get(len) == Some(&b'"')).then_some(len)
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        let word = u64::from_le_bytes(*bytes.get(at..)?.first_chunk::<8>()?);
+        let found = special(word);
+        let len = (found.trailing_zeros() / 8) as usize;
+        (found != 0 && bytes.get(at + len) == Some(&b'"')).then_some(len)
+    }
+}
+
 /// Skips plain characters from `at`, sixteen or eight at a time.
 #[inline]
 pub(super) fn plain(bytes: &[u8], mut at: usize) -> Plain {
@@ -80,6 +99,12 @@ pub(super) fn plain(bytes: &[u8], mut at: usize) -> Plain {
 
 /// The string `raw` (what stands between its quotes) as text. Lone surrogates and broken escapes become U+FFFD.
 pub fn decode(raw: &[u8]) -> Cow<'_, str> {
+    let start = plain(raw, 0);
+    if start.at == raw.len() && !start.high {
+        // SAFETY: every byte was looked at and none is above 0x7f. (Names and ids: checking them once more as UTF-8 takes
+        // four times as long.)
+        return Cow::Borrowed(unsafe { std::str::from_utf8_unchecked(raw) });
+    }
     if memchr::memchr(b'\\', raw).is_none() {
         // The lossy reading goes byte by byte, so it is left to what needs it.
         return match std::str::from_utf8(raw) {

@@ -23,7 +23,7 @@
 //! The rule: after a key or an item, take exactly one value (`string`, `number`, `skip`, or `object`/`array` to its
 //! end; those two return false without moving when another kind of value stands there).
 
-use super::string::plain;
+use super::string::{plain, short};
 
 #[derive(Clone, Copy)]
 pub struct Walk<'a> {
@@ -176,6 +176,17 @@ impl<'a> Walk<'a> {
     #[inline]
     fn quoted(&mut self) -> Option<&'a [u8]> {
         let start = self.at + 1;
+        // Keys are shorter than that, and so are most values.
+        if let Some(len) = short(self.bytes, start) {
+            self.at = start + len + 1;
+            return self.bytes.get(start..start + len);
+        }
+        self.long(start)
+    }
+
+    /// A string of any length whose inside begins at `start`.
+    #[inline(never)]
+    fn long(&mut self, start: usize) -> Option<&'a [u8]> {
         let mut at = start;
         loop {
             at = plain(self.bytes, at).at;

@@ -61,7 +61,7 @@ pub async fn models(identified: Identified, request: &mut Request, client: &mut 
 /// Where no provider counts for others: by the family's own tokenizer where that is public and loaded, else the estimate
 /// that limits go by.
 pub async fn count_tokens(plan: &Plan, pick: &Pick, request: &mut Request, client: &mut Client) -> Next {
-    let family = meter::family(&pick.target.model_id);
+    let family = pick.target.family;
     let counted = translate::text_of(plan.body.of(plan.bytes.content())).and_then(|text| text.count(family));
     if counted.is_none() && family != Family::Unknown && !meter::tokenizers_loaded() {
         request.shard.send(Up::NeedTokenizers);

@@ -17,6 +17,7 @@ pub fn target(account: &str, model: &str) -> Arc<Target> {
         model: model.into(),
         fqn: format!("{account}/{model}").into(),
         model_id: model.into(),
+        family: crate::meter::family(model),
         provider: "openai".into(),
         host: "api.openai.com".into(),
         port: 443,

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::meter::{CostSource, Learned, Pricing, Usage};
+use crate::meter::{CostSource, Family, Learned, Pricing, Usage};
 
 /// 16 bytes, time-ordered: 48 bits of unix milliseconds, 16 of shard, 64 of a per-shard counter mixed with a seed.
 /// Shown to clients as `req_` and 32 hex digits.
@@ -280,6 +280,8 @@ pub struct Target {
     pub fqn: Box<str>,
     /// The `model` value sent upstream.
     pub model_id: Box<str>,
+    /// Which tokens it counts in.
+    pub family: Family,
     /// `gen_ai.provider.name`.
     pub provider: Box<str>,
     pub host: Box<str>,
