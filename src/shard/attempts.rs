@@ -1,8 +1,6 @@
 //! A request until it has an answer: one target after another, until one answers or nothing is left to try. Decisions are
 //! policy/route's; what is sent is attempt.rs's; here is their order.
 
-use std::pin::pin;
-
 use super::attempt::{self, InputEstimate, Outgoing};
 use super::client::Client;
 use super::exchange::{self, Begun, Nothing, Seen};
@@ -29,12 +27,12 @@ pub struct Tried {
     pub result: Result<Box<Begun>, Nothing>,
 }
 
-pub async fn run(mut plan: Plan, mut pick: Pick, request: &mut Request, client: &mut Client) -> Result<Next, Stop> {
+pub async fn run(plan: &mut Plan, mut pick: Pick, request: &mut Request, client: &mut Client) -> Result<Next, Stop> {
     request.shard.budget.borrow_mut().deposit(request.shard.unix_ms());
     loop {
-        let mut tried = attempt(&mut plan, pick, request, client).await?;
+        let mut tried = attempt(plan, &mut pick, request, client).await?;
         let Some(failure) = failure(&tried.result, request) else {
-            return Ok(deliver(tried, Some(plan), request, client).await);
+            return Ok(deliver(&mut tried, Some(plan), request, client).await);
         };
         if !plan.settings.cut_off(failure.class) {
             tried.using.ended(request, Some(failure.class), failure.status, failure.hint_ms, Usage::default());
@@ -42,7 +40,7 @@ pub async fn run(mut plan: Plan, mut pick: Pick, request: &mut Request, client: 
         let next = match plan.judge(&failure, &tried.pick, request) {
             Then::Retry { wait_ms } => {
                 close(&mut tried, failure.class, request);
-                if client.or_gone(pin!(sleep_ms(wait_ms))).await.is_none() {
+                if client.or_gone(sleep_ms(wait_ms).as_mut()).await.is_none() {
                     return Err(attempt::gone(request));
                 }
                 pick = tried.pick.again(wait_ms);
@@ -55,21 +53,21 @@ pub async fn run(mut plan: Plan, mut pick: Pick, request: &mut Request, client: 
                 close(&mut tried, failure.class, request);
                 pick = next;
             }
-            None => return give_up(tried, failure.class, request, client).await,
+            None => return give_up(&mut tried, failure.class, request, client).await,
         }
     }
 }
 
 /// One attempt, or two beside each other.
-async fn attempt(plan: &mut Plan, pick: Pick, request: &mut Request, client: &mut Client) -> Result<Tried, Stop> {
-    let (pick, mut out) = prepared(plan, pick, request).await?;
-    let hedge_ms = hedge::wait_ms(plan, &pick, request);
-    let (tried, about) = begin(&pick, &out, request);
+async fn attempt(plan: &mut Plan, pick: &mut Pick, request: &mut Request, client: &mut Client) -> Result<Tried, Stop> {
+    let mut out = prepared(plan, pick, request).await?;
+    let hedge_ms = hedge::wait_ms(plan, pick, request);
+    let (tried, about) = begin(pick, &out, request);
     plan.sent(request);
     client.watch();
     let mut seen = Seen::default();
     // Boxed, so that a stream does not carry what only its beginning needs.
-    let mut running = Box::pin(exchange::run(about, &mut out, &mut seen));
+    let mut running = Box::pin(exchange::run(about, client.deadline.clone(), &mut out, &mut seen));
     let raced = match hedge_ms {
         None => client.or_gone(running.as_mut()).await.map(Raced::Alone),
         Some(wait_ms) => Box::pin(hedge::run(running.as_mut(), wait_ms, plan, request, client)).await,
@@ -92,20 +90,20 @@ async fn attempt(plan: &mut Plan, pick: Pick, request: &mut Request, client: &mu
     })
 }
 
-/// A target that cannot be asked this is passed over.
-pub async fn prepared(plan: &mut Plan, mut pick: Pick, request: &mut Request) -> Result<(Pick, Outgoing), Refusal> {
+/// A target that cannot be asked this is passed over: `pick` is the one that can.
+pub async fn prepared(plan: &mut Plan, pick: &mut Pick, request: &mut Request) -> Result<Outgoing, Refusal> {
     let mut first: Option<Refusal> = None;
     loop {
-        match attempt::prepare(plan, &pick, request).await {
+        match attempt::prepare(plan, pick, request).await {
             Ok(mut out) => {
-                attempt::track(plan, &pick, &mut out, request);
-                return Ok((pick, out));
+                attempt::track(plan, pick, &mut out, request);
+                return Ok(out);
             }
             Err(refusal) => {
                 let said = first.take().unwrap_or(refusal);
                 let Some(next) = plan.instead(request) else { return Err(said) };
                 first = Some(said);
-                pick = next.because(pick.reason);
+                *pick = next.because(pick.reason);
             }
         }
     }
@@ -139,11 +137,17 @@ pub fn failure(result: &Result<Box<Begun>, Nothing>, request: &Request) -> Optio
     })
 }
 
+impl Tried {
+    /// Takes its answer out of it, or why there is none.
+    pub fn take(&mut self) -> Result<Box<Begun>, Nothing> {
+        std::mem::replace(&mut self.result, Err(ErrorClass::Internal.into()))
+    }
+}
+
 /// Ends a failed attempt that another one follows.
 pub fn close(tried: &mut Tried, class: ErrorClass, request: &mut Request) {
     attempt::end_at(request, tried.at, Some(class));
-    let result = std::mem::replace(&mut tried.result, Err(Nothing { error: class, unsent: false }));
-    if let Ok(mut begun) = result {
+    if let Ok(mut begun) = tried.take() {
         let Begun { relay, facts, .. } = &mut *begun;
         settle::undelivered(request, tried.at, &mut relay.reader.reading, facts);
         relay::release(begun, request, true);
@@ -151,37 +155,43 @@ pub fn close(tried: &mut Tried, class: ErrorClass, request: &mut Request) {
 }
 
 /// What can be sent only once: its answer, or its failure, is the client's.
-pub async fn answer_once(mut tried: Tried, request: &mut Request, client: &mut Client) -> Result<Next, Stop> {
+pub async fn answer_once(tried: &mut Tried, request: &mut Request, client: &mut Client) -> Result<Next, Stop> {
     let Some(failure) = failure(&tried.result, request) else { return Ok(deliver(tried, None, request, client).await) };
     tried.using.ended(request, Some(failure.class), failure.status, failure.hint_ms, Usage::default());
     give_up(tried, failure.class, request, client).await
 }
 
 /// The client gets this failure.
-async fn give_up(tried: Tried, class: ErrorClass, request: &mut Request, client: &mut Client) -> Result<Next, Stop> {
-    let Tried { using, result, .. } = tried;
-    let mut begun = match result {
+async fn give_up(
+    tried: &mut Tried,
+    class: ErrorClass,
+    request: &mut Request,
+    client: &mut Client,
+) -> Result<Next, Stop> {
+    let begun = match &mut tried.result {
         Ok(begun) => begun,
-        Err(nothing) => return Err(attempt::fail(request, nothing)),
+        Err(nothing) => return Err(attempt::fail(request, *nothing)),
     };
-    if let Some(refusal) = relay::refusal(&mut begun, class, request) {
-        let Begun { relay, facts, .. } = &mut *begun;
+    if let Some(refusal) = relay::refusal(begun, class, request) {
+        let Begun { relay, facts, .. } = &mut **begun;
         settle::usage(request, &mut relay.reader.reading, facts, Usage::default());
-        relay::release(begun, request, true);
+        if let Ok(begun) = tried.take() {
+            relay::release(begun, request, true);
+        }
         return Ok(answer::refuse(request, client, refusal).await);
     }
-    let keep_alive = relay::commit(&mut begun, request);
+    let keep_alive = relay::commit(begun, request);
     let delivered = begun.relay.pump(client).await;
-    Ok(relay::finish(begun, delivered, keep_alive, using, request))
+    Ok(relay::finish(tried, delivered, keep_alive, request))
 }
 
 /// Passes the answer on, and sees that a stream that breaks off is carried on, or ends as what it is.
-async fn deliver(tried: Tried, plan: Option<Plan>, request: &mut Request, client: &mut Client) -> Next {
-    let Tried { mut using, result: Ok(mut begun), mut pick, .. } = tried else { return Next::Abort };
+async fn deliver(tried: &mut Tried, plan: Option<&mut Plan>, request: &mut Request, client: &mut Client) -> Next {
+    let Tried { using, result: Ok(begun), pick, .. } = tried else { return Next::Abort };
     using.answers();
-    let keep_alive = relay::commit(&mut begun, request);
+    let keep_alive = relay::commit(begun, request);
     let mut plan = match plan {
-        Some(mut plan) if plan.rescues(request).is_none() => {
+        Some(plan) if plan.rescues(request).is_none() => {
             plan.give_back(request);
             None
         }
@@ -191,7 +201,7 @@ async fn deliver(tried: Tried, plan: Option<Plan>, request: &mut Request, client
     while delivered.is_ok() && begun.relay.is_broken() {
         let carried_on = match &mut plan {
             Some(plan) => {
-                let rescue = Rescue { begun: &mut begun, using: &mut using, pick: &mut pick, plan };
+                let rescue = Rescue { begun: &mut *begun, using: &mut *using, pick: &mut *pick, plan };
                 Box::pin(rescue.run(request, client)).await
             }
             None => Ok(false),
@@ -206,5 +216,5 @@ async fn deliver(tried: Tried, plan: Option<Plan>, request: &mut Request, client
             Err(error) => delivered = Err(error),
         }
     }
-    relay::finish(begun, delivered, keep_alive, using, request)
+    relay::finish(tried, delivered, keep_alive, request)
 }

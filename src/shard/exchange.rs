@@ -24,7 +24,7 @@ use super::watch::Deadline;
 use crate::config::{Account, Api, Snapshot};
 use crate::dialect::{Reading, Translation, Wire};
 use crate::http1::{BodyDecoder, HeadLimits, Method, Name, ResponseHead, Span, parse_response};
-use crate::meter::{self, Family, Usage};
+use crate::meter::{Family, Usage};
 use crate::provider::Hints;
 use crate::runtime::Buf;
 use crate::telemetry::{ErrorClass, Face, Target};
@@ -139,9 +139,8 @@ impl Facts {
     }
 }
 
-/// Runs an attempt until its answer can be committed to, or has failed.
-pub async fn run(about: About, out: &mut Outgoing, seen: &mut Seen) -> Result<Box<Begun>, Nothing> {
-    let deadline = about.shard.watch.deadline();
+/// Runs an attempt until its answer can be committed to, or has failed. `deadline`: nobody else's meanwhile.
+pub async fn run(about: About, deadline: Deadline, out: &mut Outgoing, seen: &mut Seen) -> Result<Box<Begun>, Nothing> {
     let late = Late {
         first_token_at_ms: out.waits.first_token_ms.map_or(u64::MAX, |wait_ms| deadline.after_ms(wait_ms)),
         total_at_ms: deadline.after_ms(out.waits.total_ms),
@@ -151,18 +150,13 @@ pub async fn run(about: About, out: &mut Outgoing, seen: &mut Seen) -> Result<Bo
     let bytes = out.bytes.take().ok_or(internal)?;
     let (upstream, head) = exchange(&about, account, bytes, &deadline, late, seen).await?;
     let coming = out.coming.take().ok_or(internal)?;
-    Ok(begin(about.clone(), upstream, head, coming, &deadline, late).await)
+    let mut begun = begin(about.clone(), upstream, head, coming, late);
+    begun.hold(&deadline).await;
+    Ok(begun)
 }
 
-/// The head is here: holds back what follows until it can be committed to.
-pub async fn begin(
-    about: About,
-    mut upstream: Upstream,
-    head: ResponseHead,
-    coming: Coming,
-    deadline: &Deadline,
-    late: Late,
-) -> Box<Begun> {
+/// The head is here.
+pub fn begin(about: About, mut upstream: Upstream, head: ResponseHead, coming: Coming, late: Late) -> Box<Begun> {
     let Coming { target, api, wire, back, hide_usage, input, held, track, prior } = coming;
     let received = upstream.received();
     let content = content_of(&head, received);
@@ -172,31 +166,29 @@ pub async fn begin(
     head_bytes.extend_from_slice(received.get(..head.head_bytes).unwrap_or(received));
     upstream.consume(head.head_bytes);
     let decoder = BodyDecoder::response(head.body, about.snapshot.limits.trailer_bytes_max);
-    let family = meter::family(&target.model_id);
+    let family = target.family;
     let input_estimate = input.tokens;
     let answer =
         Answer { wire, back, head: &head, decoder, content, readable, hide_usage, input_estimate, track, prior };
     let reader = Reader::new(answer, Reading::new(family));
     let relay = Relay::new(about, upstream, reader, content.is_stream(), late, held);
     let facts = Facts { head, head_bytes, content, api, family, input, told };
-    let mut begun = Box::new(Begun { relay, facts, failure: None });
-    begun.hold(deadline).await;
-    begun.failure = begun.failure();
-    begun
+    Box::new(Begun { relay, facts, failure: None })
 }
 
 impl Begun {
-    async fn hold(&mut self, deadline: &Deadline) {
-        let facts = &self.facts;
-        let bytes_max = match facts.content {
-            _ if facts.head.status >= 400 => ERROR_BYTES_MAX,
-            _ if facts.streams() => return self.relay.hold_stream(deadline).await,
-            _ if facts.told.is_some() => usize::MAX,
+    /// Holds back what follows the head until it can be committed to, or is known to be no answer.
+    pub async fn hold(&mut self, deadline: &Deadline) {
+        let (relay, facts) = (&mut self.relay, &self.facts);
+        match facts.content {
+            _ if facts.head.status >= 400 => relay.hold_body(deadline, ERROR_BYTES_MAX).await,
+            _ if facts.streams() => relay.hold_stream(deadline).await,
+            _ if facts.told.is_some() => relay.hold_body(deadline, usize::MAX).await,
             // (Gemini streams JSON arrays.)
-            Content::Json if !self.relay.about.stream => GATHERED_BYTES_MAX,
-            _ => return,
-        };
-        self.relay.hold_body(deadline, bytes_max).await;
+            Content::Json if !relay.about.stream => relay.hold_body(deadline, GATHERED_BYTES_MAX).await,
+            _ => {}
+        }
+        self.failure = self.failure();
     }
 
     /// Why what is here is no answer.

@@ -53,7 +53,7 @@ pub async fn run(
     client: &mut Client,
 ) -> Option<Raced> {
     let early = {
-        let mut late = pin!(sleep_ms(wait_ms));
+        let mut late = sleep_ms(wait_ms);
         let either = poll_fn(|cx| {
             if let Poll::Ready(result) = first.as_mut().poll(cx) {
                 return Poll::Ready(Some(result));
@@ -70,7 +70,8 @@ pub async fn run(
     };
     let (mut hedge, about) = begin(&pick, &out, request);
     let mut seen = Seen::default();
-    let mut running = Box::pin(exchange::run(about, &mut out, &mut seen));
+    let deadline = request.shard.watch.deadline();
+    let mut running = Box::pin(exchange::run(about, deadline, &mut out, &mut seen));
     let (mut first_failed, mut hedge_failed) = (None, None);
     let race = poll_fn(|cx| {
         if first_failed.is_none()
@@ -108,12 +109,10 @@ async fn second(plan: &mut Plan, request: &mut Request) -> Option<(Pick, attempt
     if !request.shard.budget.borrow().allows() {
         return None;
     }
-    let pick = plan.instead(request)?;
-    let prepared = prepared(plan, pick.because(AttemptReason::Hedge), request).await.ok();
-    if prepared.is_some() {
-        request.shard.budget.borrow_mut().withdraw();
-    }
-    prepared
+    let mut pick = plan.instead(request)?.because(AttemptReason::Hedge);
+    let out = prepared(plan, &mut pick, request).await.ok()?;
+    request.shard.budget.borrow_mut().withdraw();
+    Some((pick, out))
 }
 
 fn failed(result: &Result) -> Option<ErrorClass> {

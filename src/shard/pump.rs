@@ -171,7 +171,9 @@ impl Relay {
     /// What came together with the head.
     fn take_first(&mut self) {
         if let Some(mut first) = self.upstream.inbox.take() {
-            self.process(&mut first);
+            // The head was read off the same bytes.
+            let now_ns = self.about.shard.clock.latest_ns() - self.about.start_ns;
+            self.process(&mut first, now_ns);
             self.deliver(first);
         }
     }
@@ -278,6 +280,7 @@ impl Relay {
 
     fn receive(&mut self, result: io::Result<usize>) {
         let Some(mut buf) = self.upstream.inbox.take() else { return };
+        let now_ns = self.about.elapsed_ns();
         match result {
             Ok(count) if count > 0 => {
                 // A filled buffer says that more is coming; a nearly empty one that a smaller does.
@@ -287,19 +290,18 @@ impl Relay {
                     self.room = (self.room / 4).max(STREAM_BYTES);
                 }
                 self.silence.bytes += count;
-                self.process(&mut buf);
+                self.process(&mut buf, now_ns);
             }
             result => {
                 buf.clear();
-                let now_ns = self.about.elapsed_ns();
                 self.end = Some(self.reader.end_of_input(result.is_err(), &mut buf, &mut self.progress, now_ns));
             }
         }
         self.deliver(buf);
     }
 
-    fn process(&mut self, buf: &mut Buf) {
-        let now_ns = self.about.elapsed_ns();
+    /// `now_ns` is since the request's start.
+    fn process(&mut self, buf: &mut Buf, now_ns: u64) {
         let end = self.reader.process(buf, &mut self.progress, &self.about.shard, now_ns);
         self.end = self.end.or(end);
         if !self.is_stream {

@@ -1,12 +1,12 @@
 //! From a committed answer to its end: the head the client gets, what the connection does next, and what is settled.
 
 use super::attempt;
+use super::attempts::Tried;
 use super::exchange::Begun;
 use super::reader::End;
 use super::request::{Next, Refusal, Request, Stop};
 use super::respond::{self, Framing};
 use super::settle;
-use super::using::Using;
 use crate::http1::ResponseBody;
 use crate::provider::error_message;
 use crate::runtime::Buf;
@@ -92,13 +92,9 @@ pub fn release(begun: Box<Begun>, request: &Request, delivered: bool) {
 }
 
 /// The record, and what the client's connection does next.
-pub fn finish(
-    mut begun: Box<Begun>,
-    delivered: Result<(), ErrorClass>,
-    keep_alive: bool,
-    mut using: Using,
-    request: &mut Request,
-) -> Next {
+pub fn finish(tried: &mut Tried, delivered: Result<(), ErrorClass>, keep_alive: bool, request: &mut Request) -> Next {
+    let Ok(mut begun) = tried.take() else { return Next::Abort };
+    let using = &mut tried.using;
     let Begun { relay, facts, .. } = &mut *begun;
     let (end, framing) = (relay.end, relay.framing);
     let reading = &mut relay.reader.reading;

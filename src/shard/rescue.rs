@@ -139,7 +139,7 @@ impl Rescue<'_> {
         let (mut tried, about) = begin(&pick, &out, request);
         let mut seen = Seen::default();
         let result = {
-            let running = pin!(exchange::run(about, &mut out, &mut seen));
+            let running = pin!(exchange::run(about, client.deadline.clone(), &mut out, &mut seen));
             client.or_gone(running).await
         };
         attempt::saw(request, tried.at, seen);

@@ -49,12 +49,13 @@ async fn run(request: &mut Request, client: &mut Client) -> Result<Next, Stop> {
         return Ok(answer::models(identified, request, client).await);
     }
     if upload::is_multipart(request, client) {
-        return upload::run(identified, request, client).await;
+        // Boxed: nothing else needs as much room.
+        return Box::pin(upload::run(identified, request, client)).await;
     }
     let admitted = admit::read(identified, request, client).await?;
-    let (plan, pick) = plan::route(admitted, request, client)?;
+    let (mut plan, pick) = plan::route(admitted, request, client)?;
     if pick.spoken == Spoken::Here {
         return Ok(answer::count_tokens(&plan, &pick, request, client).await);
     }
-    attempts::run(plan, pick, request, client).await
+    attempts::run(&mut plan, pick, request, client).await
 }

@@ -213,9 +213,10 @@ impl Shard {
         self.ids.next()
     }
 
-    /// Unix milliseconds.
+    /// Unix milliseconds, as of the latest reading of the clock: with requests under way the last step of one, and never
+    /// older than a tick.
     pub fn unix_ms(&self) -> u64 {
-        self.clock.unix_ns() / 1_000_000
+        self.clock.unix_ns_at(self.clock.latest_ns()) / 1_000_000
     }
 
     pub fn random_bytes<const N: usize>(&self) -> [u8; N] {
@@ -265,11 +266,12 @@ pub struct Clock {
     origin: Instant,
     /// Wall-clock time of the origin.
     origin_unix_ns: Cell<u64>,
+    latest_ns: Cell<u64>,
 }
 
 impl Clock {
     fn new() -> Self {
-        let clock = Self { origin: Instant::now(), origin_unix_ns: Cell::new(0) };
+        let clock = Self { origin: Instant::now(), origin_unix_ns: Cell::new(0), latest_ns: Cell::new(0) };
         clock.anchor();
         clock
     }
@@ -280,9 +282,16 @@ impl Clock {
         self.origin_unix_ns.set((unix.as_nanos() as u64).saturating_sub(self.now_ns()));
     }
 
-    /// Nanoseconds since the shard began.
+    /// Nanoseconds since the shard began. A reading takes as long as a hundred instructions.
     pub fn now_ns(&self) -> u64 {
-        self.origin.elapsed().as_nanos() as u64
+        let now_ns = self.origin.elapsed().as_nanos() as u64;
+        self.latest_ns.set(now_ns);
+        now_ns
+    }
+
+    /// The latest reading of it. The present, where one was taken since this task was woken.
+    pub fn latest_ns(&self) -> u64 {
+        self.latest_ns.get()
     }
 
     pub fn unix_ns(&self) -> u64 {

@@ -102,7 +102,7 @@ pub async fn run(identified: Identified, request: &mut Request, client: &mut Cli
     let mut using = Using::begin(request, &pick, 0);
     let at = attempt::begin(request, &pick, span_id);
     let about = attempt::about(request);
-    let deadline = about.shard.watch.deadline();
+    let deadline = client.deadline.clone();
     let late = Late { first_token_at_ms: u64::MAX, total_at_ms: deadline.after_ms(limits.total_ms) };
     let connected = client.or_gone(pin!(exchange::open(&about, account, &deadline, true))).await;
     let mut upstream = match connected {
@@ -132,15 +132,16 @@ pub async fn run(identified: Identified, request: &mut Request, client: &mut Cli
         let answering = async {
             let head = exchange::await_head(&about, &mut upstream, &deadline, late, &mut seen).await;
             let head = head.map_err(|failed| Nothing::from(failed.error))?;
-            Ok(exchange::begin(about.clone(), upstream, head, coming, &deadline, late).await)
+            let mut begun = exchange::begin(about.clone(), upstream, head, coming, late);
+            begun.hold(&deadline).await;
+            Ok(begun)
         };
         client.or_gone(pin!(answering)).await
     };
     attempt::saw(request, at, seen);
     let Some(result) = answered else { return Err(attempt::gone(request)) };
-    let next =
-        attempts::answer_once(Tried { at, pick, using, input: InputEstimate::default(), result }, request, client);
-    Ok(match next.await? {
+    let mut tried = Tried { at, pick, using, input: InputEstimate::default(), result };
+    Ok(match attempts::answer_once(&mut tried, request, client).await? {
         Next::Close if !request.body_consumed => Next::Linger,
         next => next,
     })

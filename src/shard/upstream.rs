@@ -107,7 +107,8 @@ pub async fn connect(
         return Err(ConnectError::TooMany);
     }
     let open = shard.pools.open_one();
-    let stream = match connect_any(shard, deadline, upstream, limits).await {
+    // Boxed: most attempts find a connection in the pool.
+    let stream = match Box::pin(connect_any(shard, deadline, upstream, limits)).await {
         Ok(stream) => stream,
         Err(error) => {
             shard.count(|counters| counters.upstream_connect_failures += 1);

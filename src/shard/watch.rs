@@ -22,7 +22,8 @@ pub struct Watch {
     entries: RefCell<Vec<Rc<Entry>>>,
 }
 
-/// The one deadline of one task.
+/// The one deadline of one task. A clone is the same one.
+#[derive(Clone)]
 pub struct Deadline {
     entry: Rc<Entry>,
     watch: Rc<Watch>,
