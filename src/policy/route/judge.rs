@@ -74,7 +74,7 @@ fn wait_ms(failure: &Failure, standing: &Standing<'_>, can_move: bool) -> Option
         // The target is not used until then, and usable then: its health says nothing about that moment.
         Some(hint_ms) => (hint_ms <= WAIT_MS_MAX).then(|| hint_ms + share(hint_ms / 10, standing.random)),
         None if !standing.healthy => None,
-        // A connection that is refused or broken at once costs nothing; the next target must not wait for it.
+        // A connection that is broken at once costs nothing; the next target must not wait for it.
         None if can_move && worth_a_connection(failure) => Some(0),
         None => Some(backoff_ms(standing.retry.delay_ms, standing.retries, standing.random)),
     }
@@ -100,10 +100,10 @@ fn repeats(failure: &Failure, standing: &Standing<'_>, can_move: bool) -> bool {
     }
 }
 
-/// A transport failure that a new connection may not have, and that took no time.
+/// A transport failure that a new connection may not have, and that took no time. One that was refused is refused again.
 fn worth_a_connection(failure: &Failure) -> bool {
-    use ErrorClass::{Connect, Disconnected, Tls};
-    failure.unsent && matches!(failure.class, Connect | Disconnected | Tls)
+    use ErrorClass::{Disconnected, Tls};
+    failure.unsent && matches!(failure.class, Disconnected | Tls)
 }
 
 /// Whether another target may do better.

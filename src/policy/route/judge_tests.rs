@@ -157,8 +157,9 @@ fn an_overload_is_listed_as_529_or_503() {
 fn a_broken_connection_is_tried_once_more_where_that_is_safe_or_the_last_chance() {
     let (retry, by_class) = (retry(Codes::ByClass), Codes::ByClass);
     for (class, unsent, has_next, retries, expected) in [
-        (Connect, true, true, 0, again(0)),
-        (Connect, true, true, 1, Next),
+        (Connect, true, true, 0, Next),
+        (Tls, true, true, 0, again(0)),
+        (Tls, true, true, 1, Next),
         (Tls, true, true, 0, again(0)),
         (Disconnected, true, true, 0, again(0)),
         (ConnectTimeout, true, true, 0, Next),
