@@ -63,6 +63,12 @@ impl Rescue<'_> {
                     self.replace(tried);
                     return Ok(true);
                 };
+                // It has failed, but behind something new, which counts as given: the client gets that, and the rest is the
+                // next one's to carry on.
+                if tried.result.as_ref().is_ok_and(|begun| begun.facts.streams() && begun.relay.waiting.is_some()) {
+                    self.replace(tried);
+                    return Ok(true);
+                }
                 if failure.class != ErrorClass::Diverged {
                     let hint_ms = failure.hint_ms;
                     tried.using.ended(request, Some(failure.class), failure.status, hint_ms, Default::default());
@@ -164,8 +170,11 @@ impl Rescue<'_> {
         let after = &mut self.begun.relay;
         after.framing = before.relay.framing;
         after.progress.after(&before.relay.progress);
+        let is_broken = after.is_broken();
         *self.using = using;
-        self.using.answers();
+        if !is_broken {
+            self.using.answers();
+        }
         *self.pick = pick;
         before.relay.upstream.stream.shutdown();
     }

@@ -119,6 +119,28 @@ fn a_rescue_can_be_rescued() {
     }
 }
 
+/// Scenario: the one that carries on says some of what is missing and fails, all in one piece, so that it has failed before
+/// any of it was passed on; there is a third, or none.
+/// Guarantees: what it said is not lost: the third goes on behind it and the text has no hole; without a third the client
+/// has a beginning of the text, and an error event.
+#[test]
+fn what_a_failing_rescue_said_is_not_lost() {
+    let cut = |rule, words: &str, more: &[&str], calls: &[u64], client| {
+        let others: Vec<&str> = [words].iter().chain(more).copied().collect();
+        Row::two("cut@20", "", client, [1, 1]).rule(rule).others(&others, calls)
+    };
+    let at_once = |words: [&'static str; 2], rule| {
+        let third = words.map(|words| cut(rule, words, &[""], &[1, 1, 1], Client::Whole));
+        let none = words.map(|words| cut(rule, words, &[], &[1, 1], Client::Broken));
+        [third, none].concat()
+    };
+    let restarts = at_once(["errevent@30,batch=64", "badtoken@30,batch=64"], RESTART);
+    run("io_uring", LIMITS, &restarts, &[SAME[0], SAME[1], SAME[2], ACROSS[1]], &[true]);
+    let continues = at_once(["errevent@10,batch=64", "badtoken@10,batch=64"], CONTINUE);
+    let prefilled: Vec<Pair> = pairs().into_iter().filter(|pair| takes_prefill(pair.2)).collect();
+    run("epoll", LIMITS, &continues, &prefilled, &[true]);
+}
+
 /// Scenario: all is said but for the terminator.
 /// Guarantees: the answer is whole at the client, without a word twice; where the reason to end was told, nobody else is asked.
 #[test]
