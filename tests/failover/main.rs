@@ -21,6 +21,7 @@ mod hedge;
 mod moves;
 mod outage;
 mod people;
+mod pieces;
 mod refused;
 mod rescue;
 mod row;
