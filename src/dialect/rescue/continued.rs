@@ -6,6 +6,7 @@ use super::prefill::{Form, Prefill};
 use super::{Phase, Rescue};
 use crate::dialect::common::{Effort, Lost, Message, Piece, Request, Role, Text, ToolChoice};
 use crate::dialect::{To, Wire, read_request, write_request};
+use crate::meter::{count_tokens, estimate_tokens, family};
 use crate::telemetry::Face;
 
 /// A text that repeats this much of the given one's beginning is no continuation, but the answer once more.
@@ -26,7 +27,7 @@ pub(super) fn body(
     }
     let same = wire == Wire::of(face);
     let mut body = if same {
-        longer(face, face_body, text, to)?
+        longer(asked, face, face_body, text, to)?
     } else {
         rewritten(asked, face, face_body, text, wire, to, lost)?
     };
@@ -53,10 +54,26 @@ fn forbids(asked: &Request) -> bool {
     thinks || forced || asked.format.is_some()
 }
 
-/// The client's own body, all of its members kept.
-fn longer(face: Face, body: &Value, text: &str, to: &To<'_>) -> Option<Value> {
+/// What is left of a limit on the answer's tokens, when the text was given by it: all of it, as the model that goes on
+/// counts it. An answer may not be longer for having been rescued; a limit of none is refused, so one is always left.
+fn left(limit: u64, text: &str, to: &To<'_>) -> u64 {
+    let given = count_tokens(family(to.model), text).unwrap_or_else(|| estimate_tokens(text.as_bytes()));
+    limit.saturating_sub(given).max(1)
+}
+
+/// The client's own body, all of its members kept but for the limit on its answer.
+fn longer(asked: &Request, face: Face, body: &Value, text: &str, to: &To<'_>) -> Option<Value> {
     let mut body = body.clone();
     let members = body.as_object_mut()?;
+    if face == Face::Completions && members.get("max_tokens").is_none_or(Value::is_null) {
+        // The one API where no limit is a limit.
+        members.extend(asked.max_tokens.map(|limit| ("max_tokens".to_owned(), limit.into())));
+    }
+    for limit in limits(face, members) {
+        if let Some(most) = limit.as_u64() {
+            *limit = left(most, text, to).into();
+        }
+    }
     if face != Face::Gemini {
         members.insert("model".into(), to.model.into());
     }
@@ -71,6 +88,20 @@ fn longer(face: Face, body: &Value, text: &str, to: &To<'_>) -> Option<Value> {
         _ => return None,
     }
     Some(body)
+}
+
+/// Where a client's body limits its answer.
+fn limits(face: Face, members: &mut Map<String, Value>) -> impl Iterator<Item = &mut Value> {
+    let config = |name: &str| matches!(name, "generationConfig" | "generation_config");
+    let members = match face {
+        Face::Gemini => {
+            members.iter_mut().find(|(name, _)| config(name)).and_then(|(_, config)| config.as_object_mut())
+        }
+        _ => Some(members),
+    };
+    const NAMES: [&str; 4] = ["max_tokens", "max_completion_tokens", "maxOutputTokens", "max_output_tokens"];
+    let members = members.into_iter().flat_map(|members| members.iter_mut());
+    members.filter(|(name, _)| NAMES.contains(&name.as_str())).map(|(_, limit)| limit)
 }
 
 /// A client that began the answer itself may have its own text in what was given, or not: that is not gone on from.
@@ -113,6 +144,7 @@ fn rewritten(
     if request.messages.last()?.role == Role::Assistant {
         return None;
     }
+    request.max_tokens = request.max_tokens.map(|limit| left(limit, text, to));
     request.messages.push(Message::text(Role::Assistant, text));
     Some(write_request(wire, &request, to, lost))
 }

@@ -19,7 +19,7 @@ fn body_of(face: Face) -> Value {
 }
 
 /// A first run that gave this text and broke off.
-fn gave(face: Face, wire: Wire, given: &str) -> (Translation, Vec<u8>) {
+pub(super) fn gave(face: Face, wire: Wire, given: &str) -> (Translation, Vec<u8>) {
     let sent = native(wire, &[Say::Text(vec![given.to_owned()])]);
     let said = serde_json::to_string(given).unwrap();
     let end = sent.iter().position(|(_, data)| data.contains(&said)).unwrap();

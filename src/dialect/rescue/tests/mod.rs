@@ -2,6 +2,7 @@
 
 mod continued;
 mod grammar;
+mod limits;
 mod providers;
 mod recordings;
 mod repeated;
