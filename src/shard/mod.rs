@@ -16,6 +16,7 @@ mod exchange;
 mod failure;
 mod head;
 mod hedge;
+mod incoming;
 mod pick;
 mod plan;
 mod pool;

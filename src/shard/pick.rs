@@ -82,25 +82,6 @@ impl Pick {
     }
 }
 
-/// Where the model leads, for a request whose body is not kept.
-pub fn target_of(
-    identified: &Identified,
-    request: &mut Request,
-    received: &[u8],
-    model: &str,
-) -> Result<Pick, Refusal> {
-    let rule = match find(identified, request, model)? {
-        Lead::Direct(pick) => return Ok(pick),
-        Lead::Rule(rule) => rule,
-    };
-    let snapshot = request.snapshot.clone();
-    let eligible = eligible(rule, identified, request, &snapshot, model)?;
-    let session = session_of(rule, request, received);
-    choose_of(rule, eligible, false, session, (0, 0), request, &snapshot)
-        .map(|(_, pick)| pick)
-        .ok_or_else(|| refuse_model(model, Unresolved::Unknown))
-}
-
 /// The rule for a model, or the one target that it names.
 pub fn find(identified: &Identified, request: &mut Request, model: &str) -> Result<Lead, Refusal> {
     let snapshot = request.snapshot.clone();

@@ -47,17 +47,35 @@ pub struct Plan {
 
 /// Decides where the request goes first.
 pub fn route(admitted: Admitted, request: &mut Request, client: &mut Client) -> Result<(Plan, Pick), Refusal> {
+    let (mut plan, pick) = lead(admitted, client.received(), request)?;
+    plan.bytes = client.take_request(std::mem::take(&mut request.in_inbox));
+    Ok((plan, pick))
+}
+
+/// The same for an upload, whose body is not kept: it can go elsewhere only as long as nothing of it has gone out. `head`:
+/// as it was received.
+pub fn route_upload(
+    identified: Identified,
+    model: String,
+    head: &[u8],
+    request: &mut Request,
+) -> Result<(Plan, Pick), Refusal> {
+    let held = request.shard.memory.hold();
+    let (body, scan) = (BodySpan { start: 0, len: 0 }, RequestScan::default());
+    lead(Admitted { identified, body, scan, model, held }, head, request)
+}
+
+fn lead(admitted: Admitted, received: &[u8], request: &mut Request) -> Result<(Plan, Pick), Refusal> {
     let Admitted { identified, body, scan, model, held } = admitted;
-    let settings = Settings::read(request, client.received())?;
+    let settings = Settings::read(request, received)?;
     let lead = find(&identified, request, &model)?;
     let rule = match &lead {
         Lead::Rule(rule) => Some(*rule),
         Lead::Direct(_) => None,
     };
-    let session = rule.and_then(|rule| session_of(rule, request, client.received()));
-    let bytes = client.take_request(std::mem::take(&mut request.in_inbox));
+    let session = rule.and_then(|rule| session_of(rule, request, received));
     let mut plan = Plan {
-        bytes,
+        bytes: Buf::from_content(Vec::new()),
         body,
         scan,
         settings,

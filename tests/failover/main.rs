@@ -28,6 +28,7 @@ mod row;
 mod scorecard;
 mod silent;
 mod stage;
+mod upload;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
