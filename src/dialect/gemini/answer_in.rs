@@ -20,7 +20,7 @@ pub struct AnswerIn {
     candidates: Vec<Candidate>,
     /// Scratch for log probabilities.
     items: Vec<u8>,
-    /// An image, sound, code or what came of it: no piece tells them.
+    /// An image, sound, code or what came of it, sources: no piece tells them.
     left_out: bool,
 }
 
@@ -42,6 +42,8 @@ struct Places<'a> {
     content: Option<Walk<'a>>,
     logprobs: Option<Walk<'a>>,
     finish: Option<&'a [u8]>,
+    /// It names its sources.
+    cites: bool,
 }
 
 /// One part, looked over.
@@ -127,6 +129,7 @@ impl AnswerIn {
     fn candidate(&mut self, walk: &mut Walk<'_>, emit: &mut dyn FnMut(Piece<'_>)) {
         let places = look_over(walk);
         let choice = places.index;
+        self.left_out |= places.cites;
         let at = choice as usize;
         if self.candidates.len() <= at {
             self.candidates.resize_with(at + 1, Candidate::default);
@@ -265,6 +268,10 @@ fn look_over<'a>(walk: &mut Walk<'a>) -> Places<'a> {
                 walk.skip();
             }
             b"finishReason" => places.finish = word(walk),
+            b"groundingMetadata" | b"citationMetadata" => {
+                places.cites |=
+                    !walk.raw().iter().all(|&byte| matches!(byte, b'{' | b'}') || byte.is_ascii_whitespace());
+            }
             b"index" => {
                 places.index = walk.number().whole().filter(|&index| index < CANDIDATES_MAX).unwrap_or(0) as u32
             }

@@ -31,7 +31,7 @@ pub struct AnswerIn {
     thinking: Thinking,
     calls: Calls,
     /// Sound came, which no piece tells.
-    sounded: bool,
+    left_out: bool,
 }
 
 impl AnswerIn {
@@ -49,10 +49,10 @@ impl AnswerIn {
         self.document(event.data, event.name == b"error", false, emit);
     }
 
-    /// Something came that the pieces did not tell, or told in another form: sound, a custom tool's input, a call as it
+    /// Something came that the pieces did not tell, or told in another form: sound, citations, a custom tool's input, a call as it
     /// was before there were tools.
     pub fn left_out(&self) -> bool {
-        self.sounded || self.calls.are_odd()
+        self.left_out || self.calls.are_odd()
     }
 
     /// The whole body of a unary 2xx answer.
@@ -163,7 +163,7 @@ impl AnswerIn {
             emit(Piece::Text { choice: index, text: Text::Escaped(text) });
         }
         if let Some(message) = message.and_then(Message::find) {
-            self.sounded |= message.sounds();
+            self.left_out |= message.says_more();
             if message.refuses() {
                 self.refused |= bit;
             }

@@ -5,6 +5,7 @@ use super::shape::{Choices, DONE, Ends, call_id, finish, head, head_like, model,
 use super::thinking::Stretches;
 use crate::dialect::About;
 use crate::dialect::common::{Finish, Piece, Request, Text};
+use crate::json::Walk;
 use crate::meter::Usage;
 use crate::sse::Event;
 
@@ -16,6 +17,8 @@ pub struct AnswerOut {
     /// Every chunk says that the usage is yet to come, when it is.
     tail: &'static [u8],
     stream_usage: bool,
+    /// How many were asked for.
+    choices: u32,
     begun: Choices,
     ends: Ends,
     called: Choices,
@@ -35,6 +38,7 @@ impl AnswerOut {
             head: Vec::new(),
             tail,
             stream_usage: request.stream_usage,
+            choices: request.choices.unwrap_or(1),
             begun: Choices::default(),
             ends: Ends::default(),
             called: Choices::default(),
@@ -113,10 +117,12 @@ impl AnswerOut {
 
     /// Takes the names of a chunk that the client got as it came.
     pub fn follow(&mut self, event: &Event<'_>) {
-        const FIRST: u32 = 0;
         // A role that comes twice is joined to itself by OpenAI's own SDK.
-        if !self.begun.has(FIRST) && memchr::memmem::find(event.data, b"\"role\"").is_some() {
-            self.begun.add(FIRST);
+        let is_begun = (0..self.choices).all(|choice| self.begun.has(choice));
+        if !is_begun && memchr::memmem::find(event.data, b"\"role\"").is_some() {
+            with_role(event.data, |choice| {
+                self.begun.add(choice);
+            });
         }
         if !self.adopted
             && let Some(names) = head_like(event.data, "chat.completion.chunk", &self.about)
@@ -231,5 +237,41 @@ impl AnswerOut {
 fn unclosed(out: &mut Vec<u8>) {
     if out.last() == Some(&b',') {
         out.pop();
+    }
+}
+
+/// The choices of a chunk whose deltas name a role.
+fn with_role(data: &[u8], mut on: impl FnMut(u32)) {
+    let mut walk = Walk::new(data);
+    if !walk.object() {
+        return;
+    }
+    while let Some(key) = walk.key() {
+        if key != b"choices" || !walk.array() {
+            walk.skip();
+            continue;
+        }
+        while walk.item() {
+            let (mut index, mut has_role) = (None, false);
+            if !walk.object() {
+                walk.skip();
+                continue;
+            }
+            while let Some(key) = walk.key() {
+                match key {
+                    b"index" => index = walk.number().whole(),
+                    b"delta" if walk.object() => {
+                        while let Some(key) = walk.key() {
+                            has_role |= key == b"role";
+                            walk.skip();
+                        }
+                    }
+                    _ => walk.skip(),
+                }
+            }
+            if has_role {
+                on(index.and_then(|index| u32::try_from(index).ok()).unwrap_or(0));
+            }
+        }
     }
 }

@@ -18,6 +18,7 @@ pub(super) struct Message<'a> {
     blocks: Option<Walk<'a>>,
     refusal: Option<&'a [u8]>,
     audio: Option<Walk<'a>>,
+    cites: bool,
     pub calls: Option<Walk<'a>>,
     /// Before there were tools.
     pub function_call: Option<Walk<'a>>,
@@ -43,14 +44,16 @@ impl<'a> Message<'a> {
                 b"tool_calls" => found.calls = Some(pass(&mut walk)),
                 b"function_call" => found.function_call = Some(pass(&mut walk)),
                 b"audio" => found.audio = Some(pass(&mut walk)),
+                b"annotations" => found.cites = !matches!(walk.raw(), b"null" | b"[]"),
                 _ => walk.skip(),
             }
         }
         Some(found)
     }
 
-    pub fn sounds(&self) -> bool {
-        self.audio.is_some()
+    /// Something of it is told by no piece: sound, or citations.
+    pub fn says_more(&self) -> bool {
+        self.audio.is_some() || self.cites
     }
 
     pub fn refuses(&self) -> bool {

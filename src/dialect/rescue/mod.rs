@@ -66,9 +66,9 @@ enum Phase {
 }
 
 impl Rescue {
-    fn new(writes: &Writes, one_choice: bool) -> Self {
+    fn new(writes: &Writes, choices: u32) -> Self {
         Self {
-            given: Given::new(writes.shows(), one_choice),
+            given: Given::new(writes.shows(), choices),
             phase: Phase::Through,
             beginning: Beginning::default(),
             scratch: Vec::new(),
@@ -116,8 +116,7 @@ impl Translation {
     /// Remembers from now on what the client is given, so that another attempt may carry it on. Called before the first
     /// event.
     pub fn track(&mut self) {
-        let one_choice = self.request.choices.unwrap_or(1) == 1;
-        self.rescue = Some(Box::new(Rescue::new(&self.writes, one_choice)));
+        self.rescue = Some(Box::new(Rescue::new(&self.writes, self.request.choices.unwrap_or(1))));
     }
 
     /// One event that the client got as it came, since it speaks the provider's dialect: brings the writer to where the
@@ -142,8 +141,8 @@ impl Translation {
         }
     }
 
-    /// Whether what the client was given can be carried on: one choice, remembered whole, and not finished. Of an answer
-    /// that is finished only the usage and the terminator can be missing, which [`Translation::end`] writes.
+    /// Whether what the client was given can be carried on: it is remembered whole, and not finished. Of an answer that is
+    /// finished only the usage and the terminator can be missing, which [`Translation::end`] writes.
     pub fn rescuable(&self) -> bool {
         let Some(rescue) = &self.rescue else { return false };
         // Of an attempt that is held back, nothing counts.

@@ -1,10 +1,11 @@
 //! A second run of the same request: held back until it has said all that was given, whatever pieces it comes in.
 //!
-//! Calls may be written in turns, so what goes beyond one of them waits until all the others are there again.
+//! Calls may be written in turns, and so may choices: what goes beyond one of them waits until all the others are there
+//! again.
 
 use super::given::{Given, Kind, Stretch};
 use super::{Phase, Rescue};
-use crate::dialect::common::{Piece, Text};
+use crate::dialect::common::{Finish, Piece, Text};
 use crate::json::Unescaped;
 
 /// What may wait; more is no repetition.
@@ -12,20 +13,20 @@ const WAITING_BYTES_MAX: usize = 256 * 1024;
 
 /// One per second run.
 pub(super) struct Repetition {
-    /// Stretches that it has begun.
-    begun: usize,
+    /// Stretches that it has not begun.
+    unbegun: usize,
     /// Bytes of all stretches that it has not said.
     missing: usize,
-    /// Thinking that the client never saw is passed over.
-    thinks_unseen: bool,
     waiting: Vec<Waiting>,
     waiting_bytes: usize,
 }
 
-/// A piece of a call, kept.
+/// A piece, kept until everything is said again.
 enum Waiting {
-    Call { index: u32, id: String, name: String, signature: Option<String> },
-    Arguments { index: u32, text: String },
+    Text { choice: u32, kind: Kind, text: String },
+    Call { choice: u32, index: u32, id: String, name: String, signature: Option<String> },
+    Arguments { choice: u32, index: u32, text: String },
+    Finish { choice: u32, reason: Finish, said: String },
 }
 
 /// What a piece of the second run comes to.
@@ -39,44 +40,40 @@ enum Step {
 
 impl Repetition {
     pub fn of(given: &mut Given) -> Self {
-        let mut missing = 0;
+        let (mut unbegun, mut missing) = (0, 0);
         for stretch in &mut given.stretches {
-            (stretch.repeated, stretch.repeated_open) = (0, Unescaped::default());
+            (stretch.begun, stretch.repeated, stretch.repeated_open) = (false, 0, Unescaped::default());
+            unbegun += 1;
             missing += stretch.bytes.len();
         }
-        let thinks_unseen = !given.stretches.iter().any(|stretch| stretch.kind == Kind::Reasoning);
-        Self { begun: 0, missing, thinks_unseen, waiting: Vec::new(), waiting_bytes: 0 }
+        Self { unbegun, missing, waiting: Vec::new(), waiting_bytes: 0 }
     }
 
-    fn is_done(&self, given: &Given) -> bool {
-        self.missing == 0 && self.begun == given.stretches.len()
+    fn is_done(&self) -> bool {
+        self.missing == 0 && self.unbegun == 0
     }
 
-    /// The next stretch of the given begins, unless the one before is not said yet or it is another one.
-    fn next(&mut self, given: &Given, is_it: impl FnOnce(&Stretch) -> bool) -> bool {
-        let is_next = !self.is_inside_text(given) && given.stretches.get(self.begun).is_some_and(is_it);
-        if is_next {
-            self.begun += 1;
+    /// The next stretch of the choice begins, unless the one before is not said yet or it is another one.
+    fn next(&mut self, given: &mut Given, choice: u32, is_it: impl FnOnce(&Stretch) -> bool) -> Option<usize> {
+        if is_inside_text(given, choice) {
+            return None;
         }
-        is_next
+        let at = given.stretches.iter().position(|one| one.choice == choice && !one.begun)?;
+        let next = given.stretches.get_mut(at).filter(|next| is_it(next))?;
+        next.begun = true;
+        self.unbegun -= 1;
+        Some(at)
     }
 
-    fn current(&self) -> Option<usize> {
-        self.begun.checked_sub(1)
-    }
-
-    fn is_inside_text(&self, given: &Given) -> bool {
-        let current = self.current().and_then(|at| given.stretches.get(at));
-        current.is_some_and(|last| !matches!(last.kind, Kind::Call(_)) && last.repeated < last.bytes.len())
-    }
-
-    fn text(&mut self, given: &mut Given, kind: Kind, text: Text<'_>, scratch: &mut Vec<u8>) -> Step {
-        let goes_on = self.current().and_then(|at| given.stretches.get(at)).is_some_and(|last| last.kind == kind);
-        if !goes_on && !self.next(given, |next| next.kind == kind) {
-            return Step::Different;
-        }
-        match self.current() {
+    fn text(&mut self, given: &mut Given, (choice, kind): (u32, Kind), text: Text<'_>, scratch: &mut Vec<u8>) -> Step {
+        let going_on = current(given, choice).filter(|&at| given.stretches.get(at).is_some_and(|one| one.kind == kind));
+        match going_on.or_else(|| self.next(given, choice, |next| next.kind == kind)) {
             Some(at) => self.compare(given, at, text, scratch),
+            None if is_repeated(given, choice) => {
+                scratch.clear();
+                text.push_plain(&mut None, scratch);
+                Step::More(0)
+            }
             None => Step::Different,
         }
     }
@@ -95,35 +92,70 @@ impl Repetition {
         if scratch.len() > len { Step::More(len) } else { Step::Same }
     }
 
-    fn arguments(&mut self, given: &mut Given, index: u32, text: Text<'_>, scratch: &mut Vec<u8>) -> Step {
-        let begun = given.stretches.get(..self.begun).unwrap_or_default();
-        match begun.iter().rposition(|stretch| stretch.kind == Kind::Call(index)) {
+    fn arguments(
+        &mut self,
+        given: &mut Given,
+        (choice, index): (u32, u32),
+        text: Text<'_>,
+        scratch: &mut Vec<u8>,
+    ) -> Step {
+        let is_it = |one: &Stretch| one.choice == choice && one.begun && one.kind == Kind::Call(index);
+        match given.stretches.iter().rposition(is_it) {
             Some(at) => self.compare(given, at, text, scratch),
             None => Step::Same,
         }
     }
 
-    /// Whether it may end here: a call without arguments is written `{}` by some providers and not at all by others.
-    fn may_end(&self, given: &Given) -> bool {
-        let is_said = |stretch: &Stretch| {
+    /// A choice ends: whether it may do so here. A call without arguments is written `{}` by some providers and not at
+    /// all by others.
+    fn ends(&mut self, given: &mut Given, choice: u32) -> bool {
+        for stretch in given.stretches.iter_mut().filter(|one| one.choice == choice) {
             let is_bare = matches!(stretch.kind, Kind::Call(_)) && stretch.bytes.trim_ascii() == b"{}";
-            stretch.repeated == stretch.bytes.len() || (is_bare && stretch.repeated == 0)
-        };
-        self.begun == given.stretches.len() && given.stretches.iter().all(is_said)
+            if stretch.begun && is_bare && stretch.repeated == 0 {
+                stretch.repeated = stretch.bytes.len();
+                self.missing -= stretch.bytes.len();
+            }
+        }
+        is_repeated(given, choice)
     }
 
     fn wait(&mut self, waiting: Waiting) -> Step {
-        self.waiting_bytes += match &waiting {
-            Waiting::Call { id, name, .. } => id.len() + name.len() + size_of::<Waiting>(),
-            Waiting::Arguments { text, .. } => text.len() + size_of::<Waiting>(),
-        };
+        self.waiting_bytes += size_of::<Waiting>()
+            + match &waiting {
+                Waiting::Call { id, name, .. } => id.len() + name.len(),
+                Waiting::Text { text, .. } | Waiting::Arguments { text, .. } => text.len(),
+                Waiting::Finish { said, .. } => said.len(),
+            };
         self.waiting.push(waiting);
         if self.waiting_bytes > WAITING_BYTES_MAX { Step::Different } else { Step::Same }
     }
 
-    fn waits(&self, call: u32) -> bool {
-        self.waiting.iter().any(|waiting| matches!(waiting, Waiting::Call { index, .. } if *index == call))
+    fn waits(&self, call: (u32, u32)) -> bool {
+        let is_it =
+            |waiting: &Waiting| matches!(waiting, Waiting::Call { choice, index, .. } if (*choice, *index) == call);
+        self.waiting.iter().any(is_it)
     }
+}
+
+/// The stretch of the choice that was begun last.
+fn current(given: &Given, choice: u32) -> Option<usize> {
+    given.stretches.iter().rposition(|one| one.choice == choice && one.begun)
+}
+
+fn is_inside_text(given: &Given, choice: u32) -> bool {
+    let current = current(given, choice).and_then(|at| given.stretches.get(at));
+    current.is_some_and(|last| !matches!(last.kind, Kind::Call(_)) && last.repeated < last.bytes.len())
+}
+
+/// All of the choice was said again.
+fn is_repeated(given: &Given, choice: u32) -> bool {
+    given.stretches.iter().filter(|one| one.choice == choice).all(Stretch::is_repeated)
+}
+
+/// The client saw none of the choice's thinking, but what came behind it: thinking is passed over then.
+fn thinks_unseen(given: &Given, choice: u32) -> bool {
+    let mut all = given.stretches.iter().filter(|one| one.choice == choice).peekable();
+    all.peek().is_some() && !all.any(|one| one.kind == Kind::Reasoning)
 }
 
 impl Rescue {
@@ -132,40 +164,50 @@ impl Rescue {
         let Phase::Repeated(run) = &mut self.phase else { return };
         let (given, scratch) = (&mut self.given, &mut self.scratch);
         let step = match piece {
-            Piece::Text { choice: 0, text }
-            | Piece::Refusal { choice: 0, text }
-            | Piece::Reasoning { choice: 0, text } => match given.kind_of(&piece) {
-                Some(Kind::Reasoning) if run.thinks_unseen => return,
-                Some(kind) if !text.is_empty() => run.text(given, kind, text, scratch),
-                _ => return,
-            },
-            Piece::Call { choice: 0, index, id, name, signature } if given.shows_calls() => {
+            Piece::Text { choice, text } | Piece::Refusal { choice, text } | Piece::Reasoning { choice, text } => {
+                match given.kind_of(&piece) {
+                    Some(Kind::Reasoning) if thinks_unseen(given, choice) => return,
+                    Some(kind) if !text.is_empty() => run.text(given, (choice, kind), text, scratch),
+                    _ => return,
+                }
+            }
+            Piece::Call { choice, index, id, name, signature } if given.shows_calls() => {
                 let (id, name) = (id.decode(), name.decode());
-                if run.next(given, |next| next.kind == Kind::Call(index) && next.name == name.as_bytes()) {
+                let is_it = |next: &Stretch| next.kind == Kind::Call(index) && next.name == name.as_bytes();
+                if run.next(given, choice, is_it).is_some() {
                     Step::Same
-                } else if run.begun == given.stretches.len() && !run.is_inside_text(given) {
+                } else if given.stretches.iter().all(|one| one.choice != choice || one.begun)
+                    && !is_inside_text(given, choice)
+                    && !given.is_finished(choice)
+                {
                     let signature = signature.map(|signature| signature.decode().into_owned());
-                    run.wait(Waiting::Call { index, id: id.into_owned(), name: name.into_owned(), signature })
+                    run.wait(Waiting::Call { choice, index, id: id.into_owned(), name: name.into_owned(), signature })
                 } else {
                     Step::Different
                 }
             }
-            Piece::Arguments { choice: 0, index, text } if given.shows_calls() => {
-                if run.waits(index) {
-                    run.wait(Waiting::Arguments { index, text: text.decode().into_owned() })
+            Piece::Arguments { choice, index, text } if given.shows_calls() => {
+                if run.waits((choice, index)) {
+                    run.wait(Waiting::Arguments { choice, index, text: text.decode().into_owned() })
                 } else {
-                    run.arguments(given, index, text, scratch)
+                    run.arguments(given, (choice, index), text, scratch)
                 }
             }
-            Piece::Finish { .. } => {
-                if !run.may_end(given) {
-                    self.phase = Phase::Diverged;
-                    return;
+            Piece::Finish { choice, reason, said } => match run.ends(given, choice) {
+                false => Step::Different,
+                true if run.is_done() => {
+                    self.catch_up(on);
+                    return self.give(piece, on);
                 }
-                self.catch_up(on);
-                return self.give(piece, on);
+                true => run.wait(Waiting::Finish { choice, reason, said: said.decode().into_owned() }),
+            },
+            // They cannot wait for the other choices.
+            Piece::Signature { .. } | Piece::Redacted { .. } | Piece::Logprobs { .. }
+                if given.has_several_choices() =>
+            {
+                Step::Different
             }
-            // Of other choices there was none, and a signature is its maker's: what was signed was given already.
+            // A signature is its maker's: what was signed was given already.
             _ => return,
         };
         self.settle(step, piece, on);
@@ -173,11 +215,15 @@ impl Rescue {
 
     fn settle(&mut self, step: Step, piece: Piece<'_>, on: &mut dyn FnMut(Piece<'_>)) {
         let Phase::Repeated(run) = &mut self.phase else { return };
-        let done = run.is_done(&self.given);
+        let done = run.is_done();
         match (step, piece) {
             (Step::Different, _) => self.phase = Phase::Diverged,
             (Step::Same, _) if done => self.catch_up(on),
             (Step::Same, _) => {}
+            // Of a choice that had come to its end there is no more.
+            (Step::More(_), piece) if choice_of(&piece).is_none_or(|choice| self.given.is_finished(choice)) => {
+                self.phase = Phase::Diverged;
+            }
             (Step::More(from), piece) if done => {
                 self.catch_up(on);
                 let scratch = std::mem::take(&mut self.scratch);
@@ -185,14 +231,22 @@ impl Rescue {
                 self.give(with_text(piece, Text::Plain(&rest)), on);
                 self.scratch = scratch;
             }
-            (Step::More(from), Piece::Arguments { index, .. }) => {
-                let rest = String::from_utf8_lossy(self.scratch.get(from..).unwrap_or_default()).into_owned();
-                if let Step::Different = run.wait(Waiting::Arguments { index, text: rest }) {
+            (Step::More(from), piece) => {
+                let text = String::from_utf8_lossy(self.scratch.get(from..).unwrap_or_default()).into_owned();
+                let waiting = match piece {
+                    Piece::Arguments { choice, index, .. } => Some(Waiting::Arguments { choice, index, text }),
+                    // More text where something else had come is another answer; where others are behind, it waits.
+                    Piece::Text { choice, .. } | Piece::Refusal { choice, .. } | Piece::Reasoning { choice, .. }
+                        if is_repeated(&self.given, choice) =>
+                    {
+                        self.given.kind_of(&piece).map(|kind| Waiting::Text { choice, kind, text })
+                    }
+                    _ => None,
+                };
+                if !matches!(waiting.map(|waiting| run.wait(waiting)), Some(Step::Same)) {
                     self.phase = Phase::Diverged;
                 }
             }
-            // More text where something else had come.
-            (Step::More(_), _) => self.phase = Phase::Diverged,
         }
     }
 
@@ -202,15 +256,26 @@ impl Rescue {
         self.signed_again = self.signed;
         for waiting in &run.waiting {
             let piece = match waiting {
-                Waiting::Call { index, id, name, signature } => Piece::Call {
-                    choice: 0,
+                Waiting::Text { choice, kind, text } => {
+                    let (choice, text) = (*choice, Text::Plain(text));
+                    match kind {
+                        Kind::Reasoning => Piece::Reasoning { choice, text },
+                        Kind::Refusal => Piece::Refusal { choice, text },
+                        _ => Piece::Text { choice, text },
+                    }
+                }
+                Waiting::Call { choice, index, id, name, signature } => Piece::Call {
+                    choice: *choice,
                     index: *index,
                     id: Text::Plain(id),
                     name: Text::Plain(name),
                     signature: signature.as_deref().map(Text::Plain),
                 },
-                Waiting::Arguments { index, text } => {
-                    Piece::Arguments { choice: 0, index: *index, text: Text::Plain(text) }
+                Waiting::Arguments { choice, index, text } => {
+                    Piece::Arguments { choice: *choice, index: *index, text: Text::Plain(text) }
+                }
+                Waiting::Finish { choice, reason, said } => {
+                    Piece::Finish { choice: *choice, reason: *reason, said: Text::Plain(said) }
                 }
             };
             self.give(piece, on);
@@ -218,12 +283,22 @@ impl Rescue {
     }
 }
 
+/// Whose text or arguments these are.
+fn choice_of(piece: &Piece<'_>) -> Option<u32> {
+    match *piece {
+        Piece::Text { choice, .. } | Piece::Refusal { choice, .. } => Some(choice),
+        Piece::Reasoning { choice, .. } | Piece::Arguments { choice, .. } => Some(choice),
+        _ => None,
+    }
+}
+
 /// The piece with another text.
-pub(super) fn with_text<'a>(piece: Piece<'_>, text: Text<'a>) -> Piece<'a> {
+fn with_text<'a>(piece: Piece<'a>, text: Text<'a>) -> Piece<'a> {
     match piece {
         Piece::Refusal { choice, .. } => Piece::Refusal { choice, text },
         Piece::Reasoning { choice, .. } => Piece::Reasoning { choice, text },
         Piece::Arguments { choice, index, .. } => Piece::Arguments { choice, index, text },
-        _ => Piece::Text { choice: 0, text },
+        Piece::Text { choice, .. } => Piece::Text { choice, text },
+        piece => piece,
     }
 }

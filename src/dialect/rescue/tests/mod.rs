@@ -1,5 +1,6 @@
 //! A stream that is cut and carried on reads as one that was not.
 
+mod choices;
 mod continued;
 mod grammar;
 mod limits;

@@ -207,11 +207,27 @@ fn what_no_other_attempt_can_go_on_from_is_not_rescued() {
     let part = |part: &str| {
         (Face::Gemini, vec![(String::new(), format!("{{\"candidates\":[{{\"content\":{{\"parts\":[{part}]}}}}]}}"))])
     };
+    let candidate = |more: &str| {
+        let parts = "\"content\":{\"parts\":[{\"text\":\"a\"}]}";
+        (Face::Gemini, vec![(String::new(), format!("{{\"candidates\":[{{{parts},{more}}}]}}"))])
+    };
+    let delta = |delta: &str| {
+        let (_, mut sent) = block("{\"type\":\"text\",\"text\":\"\"}");
+        let data = format!("{{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{delta}}}");
+        sent.push(("content_block_delta".to_owned(), data));
+        (Face::Messages, sent)
+    };
     for ((face, sent), rescuable) in [
         (chat("{\"content\":\"a\"}"), true),
         (chat("{\"content\":\"\\ud83d\"}"), false),
         (chat("{\"audio\":{\"transcript\":\"a\",\"data\":\"AA==\"}}"), false),
         (chat("{\"function_call\":{\"name\":\"a\",\"arguments\":\"\"}}"), false),
+        (chat("{\"content\":\"a\",\"annotations\":[]}"), true),
+        (chat("{\"annotations\":[{\"type\":\"url_citation\",\"url_citation\":{\"url\":\"u\"}}]}"), false),
+        (candidate("\"groundingMetadata\":{}"), true),
+        (candidate("\"groundingMetadata\":{\"groundingChunks\":[{\"web\":{\"uri\":\"u\"}}]}"), false),
+        (candidate("\"citationMetadata\":{\"citationSources\":[{\"uri\":\"u\"}]}"), false),
+        (delta("{\"type\":\"citations_delta\",\"citation\":{\"cited_text\":\"a\"}}"), false),
         (block("{\"type\":\"text\",\"text\":\"\"}"), true),
         (block("{\"type\":\"server_tool_use\",\"id\":\"a\",\"name\":\"web_search\",\"input\":{}}"), false),
         (item("{\"type\":\"message\",\"id\":\"a\",\"content\":[]}"), true),
