@@ -14,6 +14,7 @@ mod accounting;
 mod again;
 mod before;
 mod broken;
+mod carried;
 mod change;
 mod choice;
 mod fallback;

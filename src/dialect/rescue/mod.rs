@@ -1,7 +1,9 @@
 //! Stream rescue: an answer that broke off after bytes reached the client is carried on by another attempt, so that the
 //! client reads one unbroken answer, and a true one. What was given is remembered here; a new attempt either goes on from
 //! it, or begins again and is held back until it has said the same, byte for byte. Nothing is ever made up: what cannot
-//! be carried on is not, and the data plane ends the stream with an error then.
+//! be carried on is not, and the data plane ends the stream with an error then. That is what no [`Piece`] tells (sources,
+//! images, sound, a server's tools), what is too long to be remembered, and of several choices what cannot wait for the
+//! others (log probabilities, signed thinking).
 //!
 //! Part of a [`Translation`], which the data plane drives: `track` at the start, `event` or `follow` for each event,
 //! `continue_body` and `resume` when the stream has failed. Translations that nobody tracks pay one branch per piece.
