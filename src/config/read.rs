@@ -163,8 +163,16 @@ impl<'e> Reader<'e> {
     }
 
     pub fn choice<T: Copy>(&mut self, fields: Fields<'_>, key: &str, choices: &[(&str, T)]) -> Option<T> {
-        let what = one_of(choices.iter().map(|(name, _)| *name));
-        self.parsed(fields, key, &what, |text| choices.iter().find(|(name, _)| *name == text).map(|(_, value)| *value))
+        let names = || choices.iter().map(|(name, _)| *name);
+        let node = fields.get(key)?;
+        let text = self.scalar(node, key, &one_of(names()))?;
+        let chosen = choices.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
+        if chosen.is_none() {
+            // Of a single choice the list says it.
+            let hint = did_you_mean(text, names().filter(|_| choices.len() > 1));
+            self.fault(node.line, format!("`{key}`: expected {}{hint}", one_of(names())));
+        }
+        chosen
     }
 
     /// A single value that `read` understands; `what` says which those are.

@@ -25,7 +25,9 @@ pub(super) fn read(reader: &mut Reader<'_>, when: Fields<'_>) -> When {
             Some(subject) => subjects.push(subject),
         }
     }
-    let models = reader.names(when, "models", &format!("{MODEL}; or `*`"), is_model);
+    // A star within a name would be taken for a pattern, and there are none.
+    let sound = |text: &str| is_model(text) && (text == "*" || !text.contains('*'));
+    let models = reader.names(when, "models", &format!("{MODEL}, and no `*` among them; or `*` alone"), sound);
     When { subjects, models, metadata: identity::metadata(reader, when, "metadata") }
 }
 

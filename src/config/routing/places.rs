@@ -52,7 +52,11 @@ impl<'a> Places<'a> {
             return None;
         };
         let Some(at) = self.accounts.iter().position(|account| account.name == name) else {
-            if self.complete {
+            if self.names.is_group(name) {
+                let message =
+                    format!("`{key}`: `{name}` has virtual models, and those do not nest; expected {EXPECTED}");
+                reader.fault(line, message);
+            } else if self.complete {
                 let hint = did_you_mean(name, self.accounts.iter().map(|account| account.name.as_str()));
                 reader.fault(line, format!("`{key}`: no provider account is named `{name}`{hint}"));
             }
@@ -64,6 +68,17 @@ impl<'a> Places<'a> {
             Err(why) => {
                 reader.fault(line, format!("`{key}`: {why}"));
                 None
+            }
+        }
+    }
+
+    /// The targets that a fallback rule is for are known from then on, so that their health is. What is none is no fault here.
+    pub fn watch(&mut self, models: &[String]) {
+        for fqn in models {
+            let Some((account, model)) = fqn.split_once('/') else { continue };
+            let at = self.accounts.iter().position(|known| known.name == account);
+            if let Some((at, account)) = at.and_then(|at| Some((at, self.accounts.get(at)?))) {
+                let _ = self.target(at, account, fqn, model);
             }
         }
     }

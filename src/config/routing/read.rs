@@ -87,7 +87,9 @@ impl<'a> Documents<'a> {
                 reader.fault(when.line_of(statuses), format!("`{statuses}`: expected at least one"));
             }
             called::check_fallback(reader, &self.places, when);
-            (matching::read(reader, when), codes::read_statuses(reader, when, statuses))
+            let read = matching::read(reader, when);
+            self.places.watch(&read.models);
+            (read, codes::read_statuses(reader, when, statuses))
         });
         let items = candidate::items(reader, fields, "fallback_models");
         let read_one = |item| candidate::fallback(reader, &mut self.places, item);

@@ -278,6 +278,28 @@ integrations:
 ";
 
 #[test]
+fn a_fallback_rule_is_for_targets_that_are_known_and_for_names_of_other_rules() {
+    let text = format!(
+        "type: gateway-load-balancing-config
+name: a
+rules: [{{id: r, type: latency-based-routing, when: {{models: [best]}}, load_balance_targets: [{{target: openai/mini}}]}}]
+---
+type: gateway-fallback-config
+name: f
+rules:
+  - {{id: f, when: {{models: [best, house/chat, house-chat, gpt4, openai/gpt4, claude/x, \"*\"], response_status_codes: [500]}},
+     fallback_models: [{{target: azure/gpt4}}]}}
+---
+{VIRTUAL}"
+    );
+    let routing = routing(&text);
+    let targets: Vec<&str> = routing.targets.iter().map(|one| &*one.target.fqn).collect();
+    // So that their health is, before a request has to find out again.
+    assert!(targets.starts_with(&["openai/mini", "openai/gpt4", "claude/x", "azure/gpt4"]), "{targets:?}");
+    assert_eq!(routing.fallbacks[0].when.models.len(), 7);
+}
+
+#[test]
 fn virtual_models_have_a_name_a_slug_and_a_rule() {
     let routing = routing(VIRTUAL);
     let [chat, cheap] = routing.virtual_models.as_slice() else { panic!("two models") };

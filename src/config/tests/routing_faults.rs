@@ -150,6 +150,11 @@ fn faults_of_rules_say_where_what_and_what_was_expected() {
              `cost-based-routing`, `slo-routing` or `least-busy-routing`",
         ),
         (
+            of("type: wieght-based-routing"),
+            "`type`: expected `weight-based-routing`, `latency-based-routing`, `priority-based-routing`, \
+             `cost-based-routing`, `slo-routing` or `least-busy-routing`; did you mean `weight-based-routing`?",
+        ),
+        (
             latency("sticky_routing: {ttl_seconds: 5, session_identifiers: [{source: metadata, key: a}]}"),
             "`sticky_routing` has no place in a rule of type latency-based-routing: it is for weight-based-routing",
         ),
@@ -187,7 +192,13 @@ fn faults_of_rules_say_where_what_and_what_was_expected() {
         ),
         (
             latency("when: {models: [\"a b\"]}"),
-            "`models`: expected a model name: visible characters without spaces, at most 256; or `*`",
+            "`models`: expected a model name: visible characters without spaces, at most 256, and no `*` among them; or \
+             `*` alone",
+        ),
+        (
+            latency("when: {models: [\"gpt-*\"]}"),
+            "`models`: expected a model name: visible characters without spaces, at most 256, and no `*` among them; or \
+             `*` alone",
         ),
         (
             latency("when: {metadata: {a: [b]}}"),
@@ -343,6 +354,13 @@ fn faults_of_documents_say_where_what_and_what_was_expected() {
             "10: `target`: this is a virtual model itself, and those do not nest; expected `ACCOUNT/MODEL`, \
              a model of a provider account",
         ),
+        (
+            models(
+                "integrations: [{name: a, routing_config: {type: cost-based-routing, load_balance_targets: [{target: house/b}]}}]",
+            ),
+            "8: `target`: `house` has virtual models, and those do not nest; expected `ACCOUNT/MODEL`, \
+             a model of a provider account",
+        ),
     ];
     for (text, expected) in golden {
         assert_eq!(refused(&text, &[]), [format!("test.yaml:{expected}")], "{text}");
@@ -352,7 +370,9 @@ fn faults_of_documents_say_where_what_and_what_was_expected() {
 #[test]
 fn a_target_is_not_blamed_for_an_account_that_could_not_be_read() {
     let text = "type: provider-account/nonsense\nname: x\n---\ntype: gateway-load-balancing-config\nname: lb\n\
-                rules: [{id: r, type: latency-based-routing, load_balance_targets: [{target: x/y}]}]";
+                rules: [{id: r, type: latency-based-routing, load_balance_targets: [{target: x/y}]}]\n---\n\
+                type: gateway-fallback-config\nname: fb\nrules: [{id: r, fallback_models: [{target: x/y}], \
+                when: {models: [x/z, y], response_status_codes: [429]}}]";
     assert_eq!(refused(text, &[]).len(), 1);
 }
 
