@@ -31,7 +31,7 @@ impl Settings {
             return Ok(Self::default());
         }
         Ok(Self {
-            retry: read(head, received, b"retry-config", |_, value| headers::retry_config(value))?,
+            retry: read(head, received, b"retry-config", headers::retry_config)?,
             timeout_ms: read(head, received, b"request-timeout", headers::timeout_ms)?,
             ttft_timeout_ms: read(head, received, b"ttft-timeout-ms", headers::timeout_ms)?,
         })

@@ -17,19 +17,24 @@ struct Asked {
     on_status_codes: Option<Vec<u16>>,
 }
 
-/// `x-tfy-retry-config: {"attempts":3,"onStatusCodes":[429,500,503]}`. The error is a sentence for the caller.
-pub fn retry_config(value: &[u8]) -> Result<Retry, String> {
-    let asked: Asked = serde_json::from_slice(value).map_err(|error| {
-        format!(
-            "The retry configuration must be a JSON object like {{\"attempts\":2,\"delay\":100,\"onStatusCodes\":[429]}}: {error}."
-        )
-    })?;
+/// `x-tfy-retry-config: {"attempts":3,"onStatusCodes":[429,500,503]}`. The error is a sentence for the caller about the
+/// header of this name.
+pub fn retry_config(name: &str, value: &[u8]) -> Result<Retry, String> {
+    const LIKE: &str = r#"{"attempts":2,"delay":100,"onStatusCodes":[429]}"#;
+    // Serde would take a list for the members in their order.
+    let is_object = value.trim_ascii_start().starts_with(b"{");
+    let asked = Some(value).filter(|_| is_object).map(serde_json::from_slice::<Asked>);
+    let asked = match asked {
+        Some(Ok(asked)) => asked,
+        Some(Err(error)) => return Err(format!("The header `{name}` must be a JSON object like {LIKE}: {error}.")),
+        None => return Err(format!("The header `{name}` must be a JSON object like {LIKE}.")),
+    };
     if asked.attempts > ATTEMPTS_MAX {
-        return Err(format!("The retry configuration's `attempts` must be at most {ATTEMPTS_MAX}."));
+        return Err(format!("`attempts` in the header `{name}` must be at most {ATTEMPTS_MAX}."));
     }
     let statuses = asked.on_status_codes;
     if statuses.iter().flatten().any(|status| !(100..600).contains(status)) {
-        return Err("The retry configuration's `onStatusCodes` must be HTTP status codes.".to_owned());
+        return Err(format!("`onStatusCodes` in the header `{name}` must be HTTP status codes."));
     }
     Ok(Retry {
         attempts: asked.attempts,
@@ -59,11 +64,16 @@ mod tests {
             (r#" {"attempts":0} "#, 0, 100, Codes::ByClass),
             (r#"{"attempts":10,"delay":5,"onStatusCodes":[]}"#, 10, 5, listed(&[])),
         ] {
-            assert_eq!(retry_config(value.as_bytes()), Ok(Retry { attempts, delay_ms, on }), "{value}");
+            assert_eq!(
+                retry_config("x-tfy-retry-config", value.as_bytes()),
+                Ok(Retry { attempts, delay_ms, on }),
+                "{value}"
+            );
         }
         for (value, says) in [
             ("", "JSON object"),
             ("3", "JSON object"),
+            ("[3,null,[429]]", "JSON object"),
             ("{}", "attempts"),
             (r#"{"attempts":11}"#, "at most 10"),
             (r#"{"attempts":-1}"#, "JSON object"),
@@ -71,8 +81,8 @@ mod tests {
             (r#"{"attempts":1,"onStatusCodes":[99]}"#, "status codes"),
             (r#"{"attempts":1,"on_status_codes":[429]}"#, "on_status_codes"),
         ] {
-            let error = retry_config(value.as_bytes()).unwrap_err();
-            assert!(error.contains(says), "{value}: {error}");
+            let error = retry_config("x-sluice-retry-config", value.as_bytes()).unwrap_err();
+            assert!(error.contains(says) && error.contains("x-sluice-retry-config"), "{value}: {error}");
         }
     }
 
