@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::buffers::Held;
 use super::client::{Client, NoBytes};
 use super::request::{Parsed, Refusal, Request, Stop};
-use crate::config::{Auth, Snapshot};
+use crate::config::{Auth, Snapshot, VirtualModel};
 use crate::dialect::gemini_path;
 use crate::http1::{BodyDecoder, Name, RequestBody};
 use crate::json::{self, RequestScan};
@@ -319,14 +319,17 @@ pub fn visible_models<'a>(identified: &Identified, request: &'a Request) -> Vec<
     });
     let named = |name: &str| permissions.is_none_or(|permissions| permits_name(permissions, name));
     let routing = &snapshot.routing;
-    let virtual_models = routing.virtual_models.iter().map(|model| (&model.name, model.model_types.as_slice()));
+    // Who may use it by its slug may call it by its name as well.
+    let may = |model: &&VirtualModel| named(&model.name) || model.slug.as_deref().is_some_and(named);
+    let virtual_models = routing.virtual_models.iter().filter(may);
+    let virtual_models = virtual_models.map(|model| (&model.name, model.model_types.as_slice()));
     // Names that only a rule knows.
     let is_account = |name: &str| {
         name.split_once('/').is_some_and(|(account, _)| snapshot.accounts.iter().any(|one| one.name == account))
     };
     let listed = routing.rules.iter().flat_map(|rule| &rule.when.models);
-    let listed = listed.filter(|name| *name != "*" && !is_account(name)).map(|name| (name, &[][..]));
-    let virtual_models = virtual_models.chain(listed).filter(|(name, _)| named(name));
+    let listed = listed.filter(|name| *name != "*" && !is_account(name) && named(name)).map(|name| (name, &[][..]));
+    let virtual_models = virtual_models.chain(listed);
     let virtual_models = virtual_models.map(|(name, types)| VisibleModel { id: name.clone(), owner: OWNER, types });
     let mut models: Vec<VisibleModel<'a>> = own.chain(virtual_models).collect();
     models.sort_by(|a, b| a.id.cmp(&b.id));

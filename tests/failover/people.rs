@@ -40,8 +40,10 @@ fn a_virtual_model_has_a_name_and_a_slug() {
     failures.none();
 }
 
-/// Scenario: three callers: one may use the virtual model, one only its second target, one neither; and a rule's name.
-/// Guarantees: the first gets whatever is behind it; the second only what is theirs; the third a 403 and no attempt.
+/// Scenario: callers: one may use the virtual model, one only its second target, one neither, one a rule's name, one the
+/// slug.
+/// Guarantees: the first gets whatever is behind it; the second only what is theirs; the third a 403 and no attempt; a slug
+/// is as good as the name, and the list of models shows what it is for.
 #[test]
 fn a_virtual_model_is_for_those_who_may() {
     let mut stage = Stage::new();
@@ -55,14 +57,21 @@ fn a_virtual_model_is_for_those_who_may() {
              permissions: [{{resource_fqn: \"{may}\"}}]\n"
         )
     };
-    let people =
-        [person("a", "team/smart"), person("b", &second), person("c", &third), person("d", &ruled.model)].concat();
+    let people = [
+        person("a", "team/smart"),
+        person("b", &second),
+        person("c", &third),
+        person("d", &ruled.model),
+        person("e", "smart"),
+    ]
+    .concat();
     let more = format!("{}{people}", virtual_model([&first, &second]));
     let keys = [
         ("KEY_a", "sk-aaaaaaaaaaaa"),
         ("KEY_b", "sk-bbbbbbbbbbbb"),
         ("KEY_c", "sk-cccccccccccc"),
         ("KEY_d", "sk-dddddddddddd"),
+        ("KEY_e", "sk-eeeeeeeeeeee"),
     ];
     let live = stage.start_as("io_uring", &more, |config| config.replace("auth: none", "auth: required"), &keys);
     let asks = |key: usize, model: &str| {
@@ -81,7 +90,17 @@ fn a_virtual_model_is_for_those_who_may() {
     failures.check("c elsewhere", asks(2, &ruled.model), (403, none.clone()));
     failures.check("d", asks(3, &ruled.model), (200, ruled.fqn(0)));
     failures.check("d elsewhere", asks(3, "smart"), (403, none));
-    failures.check("seen by the first", live.requests(&route.targets[0]), 2);
+    let mut connection = Connection::open(live.gateway.address);
+    connection.send(
+        format!("GET /v1/models HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {}\r\n\r\n", keys[4].1).as_bytes(),
+    );
+    let models = connection.response().json();
+    let listed: Vec<&str> =
+        models["data"].as_array().expect("models").iter().filter_map(|one| one["id"].as_str()).collect();
+    failures.check("listed for e", listed, vec!["team/smart"]);
+    failures.check("e", asks(4, "smart"), (200, first.clone()));
+    failures.check("e by name", asks(4, "team/smart"), (200, first.clone()));
+    failures.check("seen by the first", live.requests(&route.targets[0]), 4);
     failures.none();
 }
 
