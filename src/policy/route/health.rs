@@ -84,10 +84,10 @@ impl Health {
         })
     }
 
-    /// An attempt that began then ended and says nothing (its client left): a half-open trial is free again, unless it is
-    /// that of a later request.
+    /// An attempt that began then ended and says nothing (its client left): where it was the trial, that is free again.
+    /// Others, older ones or those that went there unadmitted, are none of it.
     pub fn release(&mut self, began_ms: u64) {
-        self.trial_ms = self.trial_ms.filter(|&trial_ms| began_ms < trial_ms);
+        self.trial_ms = self.trial_ms.filter(|&trial_ms| trial_ms != began_ms);
     }
 
     /// What another shard, or an active probe, found. It goes no further from here.

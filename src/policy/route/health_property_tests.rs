@@ -12,6 +12,8 @@ const HINT_MS_MAX: u64 = crate::provider::HINT_MS_MAX;
 enum Step {
     /// A request comes; it goes there if that is allowed.
     Ask,
+    /// There is no other target for it.
+    Named,
     /// One of those under way ends, or its client leaves.
     End {
         which: usize,
@@ -47,6 +49,7 @@ fn step() -> impl Strategy<Value = Step> {
     let error = prop::option::weighted(0.6, classes);
     prop_oneof![
         8 => Just(Step::Ask),
+        2 => Just(Step::Named),
         8 => (any::<usize>(), error, hint_ms).prop_map(|(which, error, hint_ms)| Step::End { which, error, hint_ms }),
         1 => any::<usize>().prop_map(|which| Step::Leave { which }),
         1 => prop::option::of(0u64..100_000).prop_map(|rest_ms| Step::Told { rest_ms }),
@@ -69,8 +72,12 @@ impl World {
         let before = self.health.verdict();
         self.now_ms += 1;
         match *step {
-            Step::Ask if self.health.admits(self.now_ms) => self.begin(before)?,
+            Step::Ask | Step::Named if self.health.admits(self.now_ms) => self.begin(before)?,
             Step::Ask => {}
+            Step::Named => {
+                self.health.begin(self.now_ms);
+                self.under_way.push(self.now_ms);
+            }
             Step::End { which, error, hint_ms } => {
                 let Some(began_ms) = self.take_one(which) else { return Ok(()) };
                 self.end(began_ms, error, hint_ms, before)?;

@@ -105,6 +105,8 @@ fn one_trial_at_a_time_and_its_success_ends_it() {
     assert!(health.admits(T + 61_000), "a lost trial is not waited for");
     health.release(T + 999);
     assert!(!health.admits(T + 1001), "an older request's end is not the trial's");
+    health.release(T + 1001);
+    assert!(!health.admits(T + 1002), "nor is that of one that went there unadmitted");
     health.release(T + 1000);
     assert!(health.admits(T + 1001));
     health.begin(T + 1001);
