@@ -21,6 +21,7 @@ mod fallback;
 mod hedge;
 mod moves;
 mod outage;
+mod params;
 mod people;
 mod pieces;
 mod refused;
