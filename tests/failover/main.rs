@@ -13,6 +13,7 @@ mod hear;
 mod accounting;
 mod again;
 mod before;
+mod bill;
 mod broken;
 mod carried;
 mod change;
