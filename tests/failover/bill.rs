@@ -1,6 +1,7 @@
 //! What requests used and cost, by everybody who says so: rows, spans, metrics. A sum that two of them see differently is
 //! a bill that nobody can check.
 
+use std::net::SocketAddr;
 use std::sync::Mutex;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -14,8 +15,9 @@ use super::{Failures, Live};
 
 /// Takes spans as they leave.
 pub struct Sink {
-    upstream: Upstream,
-    spans: Mutex<Vec<Span>>,
+    address: SocketAddr,
+    /// With the spans that were taken so far.
+    upstream: Mutex<(Upstream, Vec<Span>)>,
 }
 
 impl Sink {
@@ -24,24 +26,25 @@ impl Sink {
 
     pub fn start() -> Self {
         let taken = "HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n";
-        Self { upstream: Upstream::always(taken), spans: Mutex::default() }
+        let upstream = Upstream::always(taken);
+        Self { address: upstream.address, upstream: Mutex::new((upstream, Vec::new())) }
     }
 
     /// For the configuration's first document.
     pub fn config(&self) -> String {
-        format!("telemetry: {{otlp: {{endpoint: \"http://{}\"}}}}\n", self.upstream.address)
+        format!("telemetry: {{otlp: {{endpoint: \"http://{}\"}}}}\n", self.address)
     }
 
     /// The span that a row's attempt names, once it is there.
     pub fn span(&self, attempt: &Value) -> Span {
         let id = attempt["span_id"].as_str().expect("an id");
-        let mut spans = self.spans.lock().expect("spans");
+        let (upstream, spans) = &mut *self.upstream.lock().expect("spans");
         loop {
             let hex = |span: &Span| span.span_id.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
             if let Some(found) = spans.iter().find(|span| hex(span) == id) {
                 return found.clone();
             }
-            let request = self.upstream.request_bytes();
+            let request = upstream.request_bytes();
             let body = request.windows(4).position(|window| window == b"\r\n\r\n").expect("a head") + 4;
             let request = ExportTraceServiceRequest::decode(&request[body..]).expect("an OTLP request");
             let scopes = request.resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
