@@ -207,10 +207,16 @@ fn every_attempt_is_billed_once_wherever_one_looks() {
                 targets.insert(1, to("anthropic", format!("{usual},ttft=400,errevent@0"), once));
                 targets
             }),
-            case("hedged, the first failed behind it", messages, true, hedge, &[
-                to("anthropic", format!("{usual},ttft=300,errevent@0"), once),
-                to("anthropic", format!("{usual},ttft=600"), ""),
-            ]),
+            case(
+                "hedged, the first failed behind it",
+                messages,
+                true,
+                hedge,
+                &[
+                    to("anthropic", format!("{usual},ttft=300,errevent@0"), once),
+                    to("anthropic", format!("{usual},ttft=600"), ""),
+                ],
+            ),
             case("broken off for good", chat, true, "", &two("cut@10", "openai")[..1]),
             case("refused for good", chat, false, "", &two("503", "openai")[..1]),
         ];

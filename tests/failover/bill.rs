@@ -89,7 +89,9 @@ pub fn agree(live: &Live, sink: &Sink, rows: &[Value], failures: &mut Failures) 
     for (attempt, _) in &attempts {
         let span = sink.span(attempt);
         let as_number = |key: &str| attribute(&span, key).parse::<f64>().unwrap_or_default();
-        for (key, of_span) in [("input_tokens", "gen_ai.usage.input_tokens"), ("output_tokens", "gen_ai.usage.output_tokens")] {
+        for (key, of_span) in
+            [("input_tokens", "gen_ai.usage.input_tokens"), ("output_tokens", "gen_ai.usage.output_tokens")]
+        {
             failures.check(&format!("{key} of {attempt}"), as_number(of_span), number(&attempt["usage"][key]));
         }
         let cost = as_number("sluice.cost_usd");
@@ -113,9 +115,8 @@ pub fn agree(live: &Live, sink: &Sink, rows: &[Value], failures: &mut Failures) 
         ("llm_gateway_input_tokens", delivered("input_tokens")),
         ("llm_gateway_output_tokens", delivered("output_tokens")),
     ];
-    live.gateway.until("all of it is in the metrics", |_| {
-        live.metric("sluice_attempts_total", &[]) >= attempts.len() as f64
-    });
+    live.gateway
+        .until("all of it is in the metrics", |_| live.metric("sluice_attempts_total", &[]) >= attempts.len() as f64);
     for (name, want) in expected {
         let found = live.metric(name, &[]);
         failures.holds(&format!("{name}: {found} instead of {want}"), near(found, want));

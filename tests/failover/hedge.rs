@@ -146,7 +146,11 @@ fn what_is_late_is_told_by_the_targets_own_p95() {
             let gap_ms = second.times_ms[0] - first.times_ms.last().expect("a time");
             failures.holds(&format!("{what}: hedged after {gap_ms} ms"), gap_ms >= usual_ms * 0.95);
             let [lost, won] = [&row["attempts"][0], &row["attempts"][1]];
-            failures.check(&what, (lost["error"].as_str(), won["reason"].as_str()), (Some("hedge_lost"), Some("hedge")));
+            failures.check(
+                &what,
+                (lost["error"].as_str(), won["reason"].as_str()),
+                (Some("hedge_lost"), Some("hedge")),
+            );
             failures.holds(&what, lost["cost_usd"].as_f64().is_some_and(|usd| usd > 0.0));
             let [lost, won] = [sink.span(lost), sink.span(won)];
             failures.check(&what, attribute(&lost, "sluice.attempt.ended_by"), "hedge_lost".to_owned());
@@ -169,10 +173,11 @@ fn what_is_late_is_told_by_the_targets_own_p95() {
 fn a_client_that_leaves_ends_both() {
     for driver in DRIVERS {
         let mut stage = Stage::new();
-        let cases = [("late=20000", true), ("late=20000,head=0", true), ("late=20000", false)].map(|(words, stream)| {
-            let targets = ["openai", "anthropic"].map(|kind| to(kind, format!("tokens=9,{words}"), ""));
-            (stream, stage.rule(AFTER, &targets))
-        });
+        let cases =
+            [("late=20000", true), ("late=20000,head=0", true), ("late=20000", false)].map(|(words, stream)| {
+                let targets = ["openai", "anthropic"].map(|kind| to(kind, format!("tokens=9,{words}"), ""));
+                (stream, stage.rule(AFTER, &targets))
+            });
         let live = stage.start(driver, "");
         all(&cases, |(stream, rule), failures| {
             let mut connection = Connection::open(live.gateway.address);

@@ -93,7 +93,11 @@ fn sixteen() -> Vec<Scene> {
             more: |after, failures| {
                 let asked = if after.carried_on { 2 } else { 1 };
                 failures.check(&after.what, after.seen[1].requests, asked);
-                failures.check(&after.what, after.seen[1].calls.last().map(|call| call["tokens"].clone()), Some(WORDS.into()));
+                failures.check(
+                    &after.what,
+                    after.seen[1].calls.last().map(|call| call["tokens"].clone()),
+                    Some(WORDS.into()),
+                );
             },
             ..s("S14 cut, and prefill is refused. Each word once; the other is asked for all of it.", "cut@40", [1, 1])
         },
@@ -132,15 +136,9 @@ fn more() -> Vec<Scene> {
             more: |after, failures| after.left(failures),
             ..s("A drip that makes no event. The answer; left, never asked again.", "drip=40", [1, 1])
         },
-        Scene {
-            stream: false,
-            ..s("Content-Length too large. No half answer: the other's.", "shortlen", [3, 1])
-        },
+        Scene { stream: false, ..s("Content-Length too large. No half answer: the other's.", "shortlen", [3, 1]) },
         s("The same of a stream that says all and its end. The answer.", "shortlen", [1, 0]),
-        Scene {
-            stream: false,
-            ..s("Content-Length too small. No half answer: the other's.", "cutlen", [3, 1])
-        },
+        Scene { stream: false, ..s("Content-Length too small. No half answer: the other's.", "cutlen", [3, 1]) },
     ]
 }
 
@@ -209,7 +207,8 @@ fn play(driver: &str, face: Face, [first, second]: [&'static str; 2], scenes: &[
             // A row of many requests is about them, not about words.
             let gap = if scene.requests > 1 || !scene.stream { "gap=0" } else { "gap=2" };
             let words = |more: &str| format!("tokens={WORDS},{gap},in=100,{more}").trim_end_matches(',').to_owned();
-            let targets = [to(first, words(scene.first), KEYS), to(second, words(scene.fallback.trim_matches(',')), "")];
+            let targets =
+                [to(first, words(scene.first), KEYS), to(second, words(scene.fallback.trim_matches(',')), "")];
             stage.rule("on_stream_failure: continue", &targets)
         })
         .collect();
@@ -239,7 +238,8 @@ fn play(driver: &str, face: Face, [first, second]: [&'static str; 2], scenes: &[
     failures.none();
 }
 
-const CLIENTS: [(Face, [&str; 2]); 2] = [(Face::Chat, ["openai", "anthropic"]), (Face::Messages, ["anthropic", "openai"])];
+const CLIENTS: [(Face, [&str; 2]); 2] =
+    [(Face::Chat, ["openai", "anthropic"]), (Face::Messages, ["anthropic", "openai"])];
 
 /// Both clients on both drivers, beside each other.
 fn play_all(scenes: fn() -> Vec<Scene>) {
