@@ -20,6 +20,7 @@ mod change;
 mod choice;
 mod fallback;
 mod hedge;
+mod load;
 mod moves;
 mod outage;
 mod params;
