@@ -3,11 +3,10 @@
 use serde_json::Value;
 
 use super::bill::{Sink, agree};
-use super::common::DRIVERS;
 use super::face::Face;
 use super::row::{ACROSS, Pair, SAME};
 use super::stage::{Stage, To, price};
-use super::{Failures, all, to};
+use super::{Failures, all, on_both, to};
 
 /// In USD, of the target at this place.
 fn cost(at: usize, input: u64, output: u64) -> f64 {
@@ -173,7 +172,7 @@ fn a_call_that_fails_everywhere_names_everyone() {
 /// token; row, span and metrics of each attempt say the same, and a request costs the sum of its attempts.
 #[test]
 fn every_attempt_is_billed_once_wherever_one_looks() {
-    for driver in DRIVERS {
+    on_both(|driver| {
         let (mut stage, sink) = (Stage::new(), Sink::start());
         let once = "retry_config: {attempts: 0}";
         let usual = "in=100,tokens=20";
@@ -238,5 +237,5 @@ fn every_attempt_is_billed_once_wherever_one_looks() {
         }
         agree(&live, &sink, &rows, &mut failures);
         failures.none();
-    }
+    });
 }

@@ -3,12 +3,11 @@
 use std::sync::Mutex;
 
 use super::bill::{Sink, agree, attribute};
-use super::common::DRIVERS;
 use super::common::http::{Connection, post};
 use super::face::{Ask, Face};
 use super::row::{ACROSS, Pair, SAME};
 use super::stage::Stage;
-use super::{Failures, all, to};
+use super::{Failures, all, on_both, to};
 
 const AFTER: &str = "hedge: {after_ms: 150}";
 
@@ -109,10 +108,10 @@ fn a_third_target_is_for_when_both_fail() {
 #[test]
 fn what_is_late_is_told_by_the_targets_own_p95() {
     const FED: u64 = 20;
-    for driver in DRIVERS {
+    on_both(|driver| {
         let (mut stage, sink) = (Stage::new(), Sink::start());
         let pairs = if driver == "epoll" { &ACROSS[..3] } else { &SAME[..3] };
-        let cases: Vec<_> = [30.0, 120.0]
+        let cases: Vec<_> = [30.0, 90.0]
             .into_iter()
             .zip(pairs.iter().cycle())
             .map(|(usual_ms, &Pair(face, first, second))| {
@@ -163,7 +162,7 @@ fn what_is_late_is_told_by_the_targets_own_p95() {
         failures.check("won", live.metric("sluice_hedges_total", &["result=\"won\""]), cases.len() as f64);
         failures.check("lost", live.metric("sluice_hedges_total", &["result=\"lost\""]), 0.0);
         failures.none();
-    }
+    });
 }
 
 /// Scenario: both are late, and the client leaves when each of them has its request.
@@ -171,7 +170,7 @@ fn what_is_late_is_told_by_the_targets_own_p95() {
 /// the client and by nothing else; neither target is the worse for it.
 #[test]
 fn a_client_that_leaves_ends_both() {
-    for driver in DRIVERS {
+    on_both(|driver| {
         let mut stage = Stage::new();
         let cases =
             [("late=20000", true), ("late=20000,head=0", true), ("late=20000", false)].map(|(words, stream)| {
@@ -198,7 +197,7 @@ fn a_client_that_leaves_ends_both() {
         let targets = live.gateway.admin("/api/v1/targets").json();
         let targets = targets["targets"].as_array().expect("targets").clone();
         assert!(targets.iter().all(|one| one["verdict"] == "healthy"), "{targets:?}");
-    }
+    });
 }
 
 /// Scenario: both fail, one after the other, in either order, and nothing is left to try.

@@ -5,10 +5,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use super::common::PATIENCE;
 use super::common::http::{Connection, chat};
-use super::common::{DRIVERS, PATIENCE};
 use super::stage::{Live, Route, Seen};
-use super::{Failures, Stage, all, to};
+use super::{Failures, Stage, all, on_both, to};
 
 /// Connections per rule; the pace is that of the answers.
 const CLIENTS: usize = 4;
@@ -31,7 +31,8 @@ fn keep_asking(live: &Live, rule: &Route, stream: bool, over: &AtomicBool, enoug
     let mut connection = Connection::open(live.gateway.address);
     let deadline = Instant::now() + PATIENCE;
     let mut served: Vec<String> = Vec::new();
-    while !over.0.load(Ordering::Relaxed) && !(served.len() % LOOKS_EVERY == 1 && enough()) {
+    let is_over = |answers: usize| over.0.load(Ordering::Relaxed) || (answers % LOOKS_EVERY == 1 && enough());
+    while !is_over(served.len()) {
         let response = connection.post("/v1/chat/completions", &chat(&rule.model, stream));
         let text = response.text();
         let ended = response.complete && if stream { text.contains("data: [DONE]") } else { text.contains("\"stop\"") };
@@ -100,11 +101,7 @@ fn outage(driver: &str) {
 /// target; it is used again within five seconds of its recovery.
 #[test]
 fn the_numbers_of_an_outage_hold_under_load() {
-    std::thread::scope(|scope| {
-        for driver in DRIVERS {
-            scope.spawn(move || outage(driver));
-        }
-    });
+    on_both(outage);
 }
 
 /// Scenario: under load the primary fails for a second and is well for a second, turn by turn, by an error or by answers that
@@ -114,7 +111,7 @@ fn the_numbers_of_an_outage_hold_under_load() {
 #[test]
 fn a_primary_that_flaps_is_found_out_each_time() {
     const TURN_MS: f64 = 1000.0;
-    const TURNS: u64 = 4;
+    const TURNS: u64 = 3;
     // Those under way when the third failure is known, and two retries of each of the first three.
     const PER_TURN: usize = CLIENTS + 3 * 3;
     let mut stage = Stage::new();

@@ -67,6 +67,16 @@ impl Failures {
     }
 }
 
+/// On both drivers beside each other.
+fn on_both(run: impl Fn(&'static str) + Sync) {
+    std::thread::scope(|scope| {
+        let run = &run;
+        for driver in common::DRIVERS {
+            scope.spawn(move || run(driver));
+        }
+    });
+}
+
 /// Runs all cases, some beside each other, and tells all that failed.
 fn all<T: Sync>(cases: &[T], run: impl Fn(&T, &mut Failures) + Sync) {
     const AT_ONCE: usize = 24;
