@@ -34,7 +34,9 @@ pub async fn run(plan: &mut Plan, mut pick: Pick, request: &mut Request, client:
         let Some(failure) = failure(&tried.result, request) else {
             return Ok(deliver(&mut tried, Some(plan), request, client).await);
         };
-        fail(&mut tried, &failure, plan, request);
+        if !plan.settings.cut_off(failure.class) {
+            tried.using.ended(request, Some(failure.class), failure.status, failure.hint_ms, Usage::default());
+        }
         let next = match plan.judge(&failure, &tried.pick, request) {
             Then::Retry { wait_ms } => {
                 close(&mut tried, failure.class, request);
@@ -75,14 +77,14 @@ async fn attempt(plan: &mut Plan, pick: &mut Pick, request: &mut Request, client
     let Some(raced) = raced else { return Err(attempt::gone(request)) };
     Ok(match raced {
         Raced::Alone(result) => Tried { result, ..tried },
-        Raced::First { result, hedge, hedge_failed } => {
+        Raced::First { result, hedge, hedge_error } => {
             let last = hedge.at;
-            hedge::lose(hedge, hedge_failed, plan, request);
+            hedge::lose(hedge, hedge_error, request);
             hedge::put_last(tried.at, request);
             Tried { at: last, result, ..tried }
         }
-        Raced::Hedge { hedge, first_failed } => {
-            hedge::lose(tried, first_failed, plan, request);
+        Raced::Hedge { hedge, first } => {
+            hedge::lose(tried, first, request);
             *hedge
         }
     })
@@ -133,13 +135,6 @@ pub fn failure(result: &Result<Box<Begun>, Nothing>, request: &Request) -> Optio
         forbids_retry: hints.forbids_retry(),
         unsent: false,
     })
-}
-
-/// Tells routing, unless it was the request's own bound that cut it off.
-pub fn fail(tried: &mut Tried, failure: &Failure, plan: &Plan, request: &mut Request) {
-    if !plan.settings.cut_off(failure.class) {
-        tried.using.ended(request, Some(failure.class), failure.status, failure.hint_ms, Usage::default());
-    }
 }
 
 impl Tried {

@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::Poll;
 
-use super::attempts::{Tried, begin, close, fail, failure, prepared};
+use super::attempts::{Tried, begin, close, failure, prepared};
 use super::client::Client;
 use super::exchange::{self, Begun, Nothing, Seen};
 use super::pick::Pick;
@@ -13,6 +13,7 @@ use super::plan::Plan;
 use super::request::Request;
 use super::{attempt, settle};
 use crate::config::Hedge;
+use crate::meter::Usage;
 use crate::runtime::sleep_ms;
 use crate::telemetry::{AttemptReason, ErrorClass};
 
@@ -23,9 +24,16 @@ pub enum Raced {
     /// There was none.
     Alone(Result),
     /// The first target was faster, or the last to fail.
-    First { result: Result, hedge: Tried, hedge_failed: Option<Result> },
-    /// The second one. `first_failed`: what the first one had come to, if it had failed.
-    Hedge { hedge: Box<Tried>, first_failed: Option<Result> },
+    First { result: Result, hedge: Tried, hedge_error: Option<Failed> },
+    /// The second one. `first`: what the first one had come to, if it had failed.
+    Hedge { hedge: Box<Tried>, first: Option<Failed> },
+}
+
+/// The one that failed first, while the other one was still waited for.
+pub struct Failed {
+    result: Result,
+    /// By a bound of the request's own, which says nothing of the target.
+    cut_off: bool,
 }
 
 /// How long the first target is waited for; `None`: there is no second one.
@@ -76,18 +84,22 @@ pub async fn run(
         if first_failed.is_none()
             && let Poll::Ready(result) = first.as_mut().poll(cx)
         {
-            if !has_failed(&result) || hedge_failed.is_some() {
-                return Poll::Ready((true, result));
+            match failed(&result) {
+                Some(error) if hedge_failed.is_none() => {
+                    first_failed = Some(Failed { result, cut_off: plan.settings.cut_off(error) });
+                }
+                _ => return Poll::Ready((true, result)),
             }
-            first_failed = Some(result);
         }
         if hedge_failed.is_none()
             && let Poll::Ready(result) = running.as_mut().poll(cx)
         {
-            if !has_failed(&result) || first_failed.is_some() {
-                return Poll::Ready((false, result));
+            match failed(&result) {
+                Some(error) if first_failed.is_none() => {
+                    hedge_failed = Some(Failed { result, cut_off: plan.settings.cut_off(error) });
+                }
+                _ => return Poll::Ready((false, result)),
             }
-            hedge_failed = Some(result);
         }
         Poll::Pending
     });
@@ -96,10 +108,10 @@ pub async fn run(
     attempt::saw(request, hedge.at, seen);
     let (is_first, result) = raced?;
     Some(match is_first {
-        true => Raced::First { result, hedge, hedge_failed },
+        true => Raced::First { result, hedge, hedge_error: hedge_failed },
         false => {
             hedge.result = result;
-            Raced::Hedge { hedge: Box::new(hedge), first_failed }
+            Raced::Hedge { hedge: Box::new(hedge), first: first_failed }
         }
     })
 }
@@ -114,22 +126,26 @@ async fn second(plan: &mut Plan, request: &mut Request) -> Option<(Pick, attempt
     Some((pick, out))
 }
 
-fn has_failed(result: &Result) -> bool {
-    result.as_ref().map_or(true, |begun| begun.failure.is_some())
+fn failed(result: &Result) -> Option<ErrorClass> {
+    match result {
+        Ok(begun) => begun.failure,
+        Err(nothing) => Some(nothing.error),
+    }
 }
 
 /// The slower of two. One that has failed is a failed attempt as any other is; of one that has not, the provider has
 /// worked on the request, as far as anybody knows.
-pub fn lose(mut loser: Tried, failed: Option<Result>, plan: &Plan, request: &mut Request) {
-    let Some(result) = failed else {
+pub fn lose(mut loser: Tried, failed: Option<Failed>, request: &mut Request) {
+    let Some(Failed { result, cut_off }) = failed else {
         attempt::end_at(request, loser.at, Some(ErrorClass::HedgeLost));
         return settle::dropped(request, loser.at, loser.input);
     };
     loser.result = result;
-    if let Some(failure) = failure(&loser.result, request) {
-        fail(&mut loser, &failure, plan, request);
-        close(&mut loser, failure.class, request);
+    let Some(failure) = failure(&loser.result, request) else { return };
+    if !cut_off {
+        loser.using.ended(request, Some(failure.class), failure.status, failure.hint_ms, Usage::default());
     }
+    close(&mut loser, failure.class, request);
 }
 
 /// The last attempt in the record is the one that answers.
