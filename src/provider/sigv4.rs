@@ -1,7 +1,7 @@
 //! AWS Signature Version 4 over a request that is about to be sent (spec "providers" 6).
 //!
 //! The data plane calls [`sign`] once per attempt, after the body was translated: what is signed are the very bytes
-//! that follow. Only `host` and the `x-amz-*` fields are signed, since proxies may change any other.
+//! that follow. The control core calls it for its health checks. Only `host` and the `x-amz-*` fields are signed, since proxies may change any other.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -16,11 +16,12 @@ use crate::config::AwsKeys;
 const SERVICE: &str = "bedrock";
 
 /// The fields to be added to the head (`authorization`, `x-amz-date`, `x-amz-security-token`), names in lower case.
-/// `target` is the path as it is sent, `host` the `Host` field's value, `body` the very bytes that follow. The same
+/// `method` and `target` (the path) are as they are sent, `host` the `Host` field's value, `body` the very bytes that follow. The same
 /// arguments give the same fields. The error names what cannot be signed, never a key.
 pub fn sign(
     keys: &AwsKeys,
     region: &str,
+    method: &str,
     host: &str,
     target: &str,
     body: &[u8],
@@ -43,7 +44,7 @@ pub fn sign(
     let url = format!("https://{host}{target}");
     let fields = [("host", host)].into_iter();
     let request =
-        SignableRequest::new("POST", url, fields, SignableBody::Bytes(body)).map_err(|error| error.to_string())?;
+        SignableRequest::new(method, url, fields, SignableBody::Bytes(body)).map_err(|error| error.to_string())?;
     let (instructions, _signature) = sign_request(request, &params).map_err(|error| error.to_string())?.into_parts();
     Ok(instructions.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }

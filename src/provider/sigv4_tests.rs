@@ -29,7 +29,7 @@ fn a_call_is_signed_as_the_specification_says() {
         (Some("TOKEN"), claude, "a9908544a6f608ffb7e2b53e622650e31729e0eca0813b696e8252b676e01edb"),
         (Some("TOKEN"), profile, "7799179f95c03a6f8e9c0ae7dcdf2952fb2ea994e1c02746660c06dd55d1bbf4"),
     ] {
-        let fields = sign(&keys(token), "us-east-1", HOST, target, br#"{"messages":[]}"#, UNIX_S).unwrap();
+        let fields = sign(&keys(token), "us-east-1", "POST", HOST, target, br#"{"messages":[]}"#, UNIX_S).unwrap();
         let signed = if token.is_some() { "host;x-amz-date;x-amz-security-token" } else { "host;x-amz-date" };
         let expected = format!(
             "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/bedrock/aws4_request, \
@@ -44,18 +44,19 @@ fn a_call_is_signed_as_the_specification_says() {
 
 #[test]
 fn every_part_of_the_call_is_in_its_signature() {
-    let signature = |region: &str, host: &str, target: &str, body: &[u8], unix_s| {
-        let fields = sign(&keys(None), region, host, target, body, unix_s).unwrap();
+    let signature = |region: &str, method: &str, host: &str, target: &str, body: &[u8], unix_s| {
+        let fields = sign(&keys(None), region, method, host, target, body, unix_s).unwrap();
         field(&fields, "authorization").rsplit_once('=').unwrap().1.to_owned()
     };
-    let one = signature("us-east-1", HOST, "/model/a/converse", b"{}", UNIX_S);
-    assert_eq!(one, signature("us-east-1", HOST, "/model/a/converse", b"{}", UNIX_S));
+    let one = signature("us-east-1", "POST", HOST, "/model/a/converse", b"{}", UNIX_S);
+    assert_eq!(one, signature("us-east-1", "POST", HOST, "/model/a/converse", b"{}", UNIX_S));
     for other in [
-        signature("eu-west-1", HOST, "/model/a/converse", b"{}", UNIX_S),
-        signature("us-east-1", "127.0.0.1:8443", "/model/a/converse", b"{}", UNIX_S),
-        signature("us-east-1", HOST, "/model/b/converse", b"{}", UNIX_S),
-        signature("us-east-1", HOST, "/model/a/converse", b"{ }", UNIX_S),
-        signature("us-east-1", HOST, "/model/a/converse", b"{}", UNIX_S + 1),
+        signature("us-east-1", "GET", HOST, "/model/a/converse", b"{}", UNIX_S),
+        signature("eu-west-1", "POST", HOST, "/model/a/converse", b"{}", UNIX_S),
+        signature("us-east-1", "POST", "127.0.0.1:8443", "/model/a/converse", b"{}", UNIX_S),
+        signature("us-east-1", "POST", HOST, "/model/b/converse", b"{}", UNIX_S),
+        signature("us-east-1", "POST", HOST, "/model/a/converse", b"{ }", UNIX_S),
+        signature("us-east-1", "POST", HOST, "/model/a/converse", b"{}", UNIX_S + 1),
     ] {
         assert_ne!(one, other);
     }
@@ -63,6 +64,6 @@ fn every_part_of_the_call_is_in_its_signature() {
 
 #[test]
 fn what_cannot_be_signed_is_an_error_without_keys() {
-    let error = sign(&keys(Some("TOKEN")), "us-east-1", "no host", "/m", b"", UNIX_S).unwrap_err();
+    let error = sign(&keys(Some("TOKEN")), "us-east-1", "POST", "no host", "/m", b"", UNIX_S).unwrap_err();
     assert!(!error.contains("TOKEN") && !error.contains("wJalr"), "{error}");
 }

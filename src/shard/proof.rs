@@ -66,7 +66,7 @@ fn sign(
     let path = String::from_utf8_lossy(&path);
     let region = account.region.as_deref().unwrap_or_default();
     let unix_s = request.shard.clock.unix_ns_at(request.shard.clock.now_ns()) / 1_000_000_000;
-    sigv4::sign(keys, region, &account.upstream.authority, &path, body.unwrap_or_default(), unix_s)
+    sigv4::sign(keys, region, "POST", &account.upstream.authority, &path, body.unwrap_or_default(), unix_s)
         .map(Proof::Signed)
         .map_err(|error| {
             let message = format!("The request to the provider account `{}` cannot be signed: {error}.", account.name);

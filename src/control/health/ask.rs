@@ -8,17 +8,17 @@ use http_body_util::Full;
 use hyper::Request;
 use hyper::header::HeaderValue;
 
+use super::unix_ms;
 use crate::config::{Account, Api, Credential, Secret};
 use crate::control::fetch::{Fetcher, Unanswered};
-use crate::provider::Fetched;
+use crate::provider::{Fetched, sigv4};
 use crate::telemetry::ErrorClass;
 
 /// The status; or why the provider is not there, in a word and in words. No word: it could not be asked, which says
 /// nothing of it.
 pub type Answer = Result<u16, (Option<ErrorClass>, String)>;
 
-/// Everything it needs is taken from the account at once. An AWS signature is left out: it is for calls of models, and
-/// "not signed" is an answer too.
+/// Everything it needs is taken from the account at once, and signed where its calls are.
 pub fn ask(
     account: &Account,
     path: &str,
@@ -47,13 +47,20 @@ pub fn ask(
 
 fn request(account: &Account, path: &str, fetched: Option<&Fetched>) -> Result<Request<Full<Bytes>>, String> {
     let scheme = if account.upstream.tls.is_some() { "https" } else { "http" };
-    let mut request = Request::get(format!("{scheme}://{}{path}", account.upstream.authority));
+    let host = &account.upstream.authority;
+    let mut request = Request::get(format!("{scheme}://{host}{path}")).header("host", host);
     let key_field = account.paths.key_field(account.api);
     match (&account.credential, fetched) {
         (Credential::Key(key), _) if key_field == "authorization" => {
             request = request.header(key_field, bearer(key)?);
         }
         (Credential::Key(key), _) => request = request.header(key_field, sensitive(key.expose())?),
+        (Credential::AwsKeys(keys), _) | (_, Some(Fetched::Aws(keys))) => {
+            let region = account.region.as_deref().unwrap_or_default();
+            for (name, value) in sigv4::sign(keys, region, "GET", host, path, b"", unix_ms() / 1000)? {
+                request = request.header(name, sensitive(&value)?);
+            }
+        }
         (_, Some(Fetched::Bearer(token))) => request = request.header("authorization", bearer(token)?),
         _ => {}
     }

@@ -12,12 +12,13 @@ use tokio::time::Instant;
 
 use super::Health;
 use super::probe::Probes;
-use crate::config::{Env, HealthCheck, Secret, Snapshot};
+use crate::config::{Credential, Env, HealthCheck, Secret, Snapshot};
 use crate::control::Event;
 use crate::control::credentials::Credentials;
 use crate::control::reload::Source;
 use crate::control::testing::{TempDir, routing};
 use crate::policy::route::health::Verdict;
+use crate::provider::{Fetched, sigv4};
 use crate::telemetry::ErrorClass;
 
 const INTERVAL_MS: u64 = 10_000;
@@ -308,4 +309,42 @@ async fn what_is_kept_of_a_probe_holds_no_secret() {
     let last = health.probes.iter().next().and_then(|probe| probe.last.as_ref()).map(|last| last.answer.clone());
     assert_eq!(last, Some(Err("a header's value cannot be sent".to_owned())));
     assert!(!shown.contains("s3cret"), "{shown}");
+}
+
+/// The simulated provider wants its key or the form of a signature; and the signature is one over this very request.
+#[tokio::test]
+async fn bedrock_is_asked_with_a_signature_as_its_calls_are() {
+    let keys = |account: &str| {
+        account.replace("{type: api-key, api_key: ", "{type: access-key, access_key_id: AKID, secret_access_key: ")
+    };
+    let bedrock = |address: &str| keys(&account("aws-bedrock", "a", address, "region: eu-west-1"));
+    let wanting = loadtest::mock::spawn_requiring(([127, 0, 0, 1], 0).into(), "sk").expect("the provider starts");
+    let within = Duration::from_secs(30);
+    let mut asked = snapshot(&[bedrock(&wanting.to_string())]);
+    // A GET of a model: whose turn it is to say that this is not how a model is called.
+    let path = "/model/m/converse";
+    assert_eq!(super::ask::ask(&asked.accounts[0], path, None, within).await, Ok(405));
+    let Credential::AwsKeys(own) = std::mem::replace(&mut asked.accounts[0].credential, Credential::None) else {
+        panic!("keys of its own")
+    };
+    assert_eq!(super::ask::ask(&asked.accounts[0], path, None, within).await, Ok(401), "unsigned");
+    let fetched = Fetched::Aws(own.clone());
+    assert_eq!(
+        super::ask::ask(&asked.accounts[0], path, Some(&fetched), within).await,
+        Ok(405),
+        "of the default chain"
+    );
+
+    let mut provider = provider().await;
+    let mut world = World::new(&[bedrock(&provider.address)]);
+    world.reload(|check| check.path = "/?a=b".into());
+    provider.answers.send(404).expect("the provider is there");
+    world.begin();
+    assert_eq!(world.verdict().await, UP);
+    let (line, fields) = provider.seen.recv().await.expect("it was asked");
+    assert_eq!(line, "GET /?a=b");
+    let signed_at = |unix_s| sigv4::sign(&own, "eu-west-1", "GET", &provider.address, "/?a=b", b"", unix_s);
+    let is_of =
+        |unix_s| signed_at(unix_s).is_ok_and(|all| all.iter().all(|(name, value)| fields.get(name) == Some(value)));
+    assert!((0..60).any(|ago_s| is_of(super::unix_ms() / 1000 - ago_s)), "{fields:?}");
 }
