@@ -42,6 +42,8 @@ pub struct ShardCounters {
     pub upstream_connects: u64,
     pub upstream_connect_failures: u64,
     pub upstream_reuses: u64,
+    /// Retries and hedges that the retry budget had nothing left for.
+    pub retries_denied: u64,
     /// Gauge.
     pub upstream_idle: u64,
     /// Gauge.
@@ -69,6 +71,7 @@ impl ShardCounters {
         self.upstream_connects += newer.upstream_connects;
         self.upstream_connect_failures += newer.upstream_connect_failures;
         self.upstream_reuses += newer.upstream_reuses;
+        self.retries_denied += newer.retries_denied;
         self.upstream_idle = newer.upstream_idle;
         self.upstream_open = newer.upstream_open;
         self.upstream_idle_closed += newer.upstream_idle_closed;

@@ -91,6 +91,13 @@ pub static FAMILIES: &[Family] = &[
         Read::Shard(|shard, emit| emit(&[], Int(shard.counters.upstream_reuses))),
     ),
     family(
+        "sluice.retries.denied",
+        "{attempt}",
+        Counter,
+        "Retries and hedges not made because the retry budget, a fifth of the requests, was spent.",
+        Read::Shard(|shard, emit| emit(&[], Int(shard.counters.retries_denied))),
+    ),
+    family(
         "sluice.cost.drifts",
         "{attempt}",
         Counter,
