@@ -5,7 +5,7 @@ use crate::runtime::Driver;
 use crate::telemetry::Record;
 use crate::telemetry::totals::{ShardCounters, Totals};
 
-use super::{ControlCounters, ExportStats, HealthView, MetricsView, ProbeView, ProcessStats, ShardView};
+use super::{ControlCounters, ExportStats, HealthView, MetricsView, ProbeView, ProcessStats, ScopeView, ShardView};
 
 pub fn telemetry() -> Telemetry {
     Telemetry {
@@ -41,9 +41,12 @@ pub fn shards() -> Vec<ShardView> {
 }
 
 fn health() -> HealthView {
+    let healthy = |name: &str| ScopeView { name: name.into(), healthy: true, ..ScopeView::default() };
+    let slow = ScopeView { name: "mock/slow".into(), cooldown_end_ms: Some(1_700_000_000_500), ..ScopeView::default() };
+    let back = ScopeView { half_open: true, ..slow.clone() };
     HealthView {
-        targets: vec![("mock/fast".into(), true), ("mock/slow".into(), false)],
-        regions: vec![("mock/mock".into(), true)],
+        targets: vec![healthy("mock/fast"), slow],
+        regions: vec![healthy("mock/mock"), ScopeView { name: "mock/there".into(), ..back }],
         verdicts: vec![("mock/slow".into(), "unhealthy", "rate_limited", 2)],
         probes: vec![ProbeView { account: "mock".into(), failures: 1, last_seconds: Some(0.25) }],
     }

@@ -16,4 +16,6 @@ mod view;
 
 pub use process::ProcessStats;
 pub use push::Exporter;
-pub use view::{ControlCounters, Dropped, ExportStats, HealthView, MetricsView, ProbeView, ShardView, SignalStats};
+pub use view::{
+    ControlCounters, Dropped, ExportStats, HealthView, MetricsView, ProbeView, ScopeView, ShardView, SignalStats,
+};

@@ -29,12 +29,23 @@ pub struct ShardView {
 /// Health of what rules name, and the probes.
 #[derive(Clone, Debug, Default)]
 pub struct HealthView {
-    /// `account/model`, and whether it is healthy.
-    pub targets: Vec<(Box<str>, bool)>,
-    pub regions: Vec<(Box<str>, bool)>,
+    /// By `account/model`.
+    pub targets: Vec<ScopeView>,
+    pub regions: Vec<ScopeView>,
     /// Changes of targets since the start: what they became, why (empty for healthy), how often.
     pub verdicts: Vec<(Box<str>, &'static str, &'static str, u64)>,
     pub probes: Vec<ProbeView>,
+}
+
+/// A target or a region.
+#[derive(Clone, Debug, Default)]
+pub struct ScopeView {
+    pub name: Box<str>,
+    pub healthy: bool,
+    /// It failed, its cool-down is over, and the next request tries it.
+    pub half_open: bool,
+    /// Of one that is not healthy; unix milliseconds, past or to come.
+    pub cooldown_end_ms: Option<u64>,
 }
 
 /// The probe of one account.

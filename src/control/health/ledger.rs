@@ -39,6 +39,16 @@ pub enum By {
     Probe,
 }
 
+/// What holds at a moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum State {
+    Healthy,
+    /// The cool-down lasts.
+    Unhealthy,
+    /// It is over, and nothing was heard since: the next request tries it.
+    HalfOpen,
+}
+
 /// A line for the log.
 pub struct Line {
     pub scope: Scope,
@@ -142,6 +152,26 @@ impl std::fmt::Display for By {
 impl Entry {
     pub fn is_healthy(&self) -> bool {
         is_healthy(&self.verdict)
+    }
+
+    /// A verdict outlasts its cool-down until a request has shown how things are: then it says no more than that nobody
+    /// knows.
+    pub fn state(&self, now_ms: u64) -> State {
+        match self.verdict {
+            Verdict::Healthy => State::Healthy,
+            Verdict::Unhealthy { until_ms, .. } if now_ms < until_ms => State::Unhealthy,
+            Verdict::Unhealthy { .. } => State::HalfOpen,
+        }
+    }
+}
+
+impl State {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            State::Healthy => "healthy",
+            State::Unhealthy => "unhealthy",
+            State::HalfOpen => "half_open",
+        }
     }
 }
 

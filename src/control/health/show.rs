@@ -1,13 +1,13 @@
 //! Health as it is shown: `/api/v1/targets` and the metrics.
 
-use super::ledger::Entry;
+use super::ledger::{Entry, State};
 use super::probe::Probe;
 use super::{Health, unix_ms};
 use crate::config::Routing;
 use crate::control::admin::{ProbeState, RegionState, TargetState, Targets, VerdictState};
 use crate::control::clock::rfc3339;
 use crate::control::core::Core;
-use crate::control::export::{HealthView, ProbeView};
+use crate::control::export::{HealthView, ProbeView, ScopeView};
 use crate::policy::route::health::{Scope, Verdict};
 
 impl Core {
@@ -33,11 +33,13 @@ impl Core {
 
 impl Health {
     pub fn view(&self, routing: &Routing) -> HealthView {
-        let healthy = |scope: Scope| self.ledger.get(&scope).is_none_or(Entry::is_healthy);
-        let targets = routing.targets.iter().map(|one| &one.target.fqn);
+        let now_ms = unix_ms();
+        let view =
+            |name: &str, scope: fn(Box<str>) -> Scope| scope_view(name, self.ledger.get(&scope(name.into())), now_ms);
+        let targets = routing.targets.iter().map(|one| view(&one.target.fqn, Scope::Target));
         HealthView {
-            targets: targets.map(|fqn| (fqn.clone(), healthy(Scope::Target(fqn.clone())))).collect(),
-            regions: routing.regions.iter().map(|name| (name.clone(), healthy(Scope::Region(name.clone())))).collect(),
+            targets: targets.collect(),
+            regions: routing.regions.iter().map(|name| view(name, Scope::Region)).collect(),
             verdicts: self.ledger.changes().map(|(target, to, why, count)| (target.into(), to, why, count)).collect(),
             probes: self.probes.iter().map(probe_view).collect(),
         }
@@ -45,15 +47,12 @@ impl Health {
 
     fn state(&self, scope: &Scope, now_ms: u64) -> VerdictState {
         let entry = self.ledger.get(scope).cloned().unwrap_or_default();
-        let (verdict, why, until_ms, failures) = match entry.verdict {
-            Verdict::Healthy => ("healthy", None, None, 0),
-            Verdict::Unhealthy { until_ms, why, failures, .. } => {
-                let verdict = if until_ms > now_ms { "unhealthy" } else { "half_open" };
-                (verdict, Some(why), Some(until_ms), failures)
-            }
+        let (why, until_ms, failures) = match entry.verdict {
+            Verdict::Healthy => (None, None, 0),
+            Verdict::Unhealthy { until_ms, why, failures, .. } => (Some(why), Some(until_ms), failures),
         };
         VerdictState {
-            verdict,
+            verdict: entry.state(now_ms).as_str(),
             why: why.map(|why| why.as_str()),
             since: (entry.changes > 0).then(|| time(entry.since_ms)),
             until: until_ms.map(time),
@@ -61,6 +60,21 @@ impl Health {
             by: entry.by.map(|by| by.to_string()),
             changes: entry.changes,
         }
+    }
+}
+
+/// What nobody has said anything of is healthy.
+fn scope_view(name: &str, entry: Option<&Entry>, now_ms: u64) -> ScopeView {
+    let state = entry.map_or(State::Healthy, |entry| entry.state(now_ms));
+    let cooldown_end_ms = entry.and_then(|entry| match entry.verdict {
+        Verdict::Healthy => None,
+        Verdict::Unhealthy { until_ms, .. } => Some(until_ms),
+    });
+    ScopeView {
+        name: name.into(),
+        healthy: state == State::Healthy,
+        half_open: state == State::HalfOpen,
+        cooldown_end_ms,
     }
 }
 

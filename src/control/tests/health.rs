@@ -83,6 +83,41 @@ fn a_verdict_reaches_every_other_shard_and_is_shown() {
     assert_eq!(world.end(), 0);
 }
 
+/// Nobody asks a target after its cool-down: what was said of it is shown as long ago, and as what it is now.
+#[test]
+fn a_failed_target_that_nobody_asks_is_shown_as_half_open() {
+    let mut world = world(1);
+    world.shards.iter_mut().for_each(start);
+    world.until("/readyz", |status, _| status == 200);
+    let past = Verdict::unhealthy(1_700_000_000_000, 1_700_000_004_500, ErrorClass::Server);
+    say(&mut world.shards[0], target("mock/slow"), past);
+    say(&mut world.shards[0], Scope::Region(REGION.into()), past);
+    let shown = world.json("/api/v1/targets");
+    for state in [&shown["targets"][1], &shown["regions"][0]] {
+        assert_eq!((&state["verdict"], &state["why"]), (&"half_open".into(), &"server_error".into()));
+        assert_eq!(state["until"], "2023-11-14T22:13:24.500Z");
+    }
+    say(&mut world.shards[0], target("mock/fast"), down(ErrorClass::Server));
+    let page = world.scrape(&[0]);
+    for line in [
+        r#"sluice_target_healthy{target_model="mock/slow"} 0"#,
+        r#"sluice_target_half_open{target_model="mock/slow"} 1"#,
+        r#"sluice_target_cooldown_end_seconds{target_model="mock/slow"} 1700000004.5"#,
+        r#"sluice_target_healthy{target_model="mock/fast"} 0"#,
+        r#"sluice_target_half_open{target_model="mock/fast"} 0"#,
+        r#"sluice_target_cooldown_end_seconds{target_model="mock/fast"} 4102444800.0"#,
+        r#"sluice_region_half_open{region="mock/127.0.0.1:9"} 1"#,
+        r#"sluice_region_cooldown_end_seconds{region="mock/127.0.0.1:9"} 1700000004.5"#,
+    ] {
+        assert!(page.lines().any(|found| found == line), "{line} is not in {page}");
+    }
+    say(&mut world.shards[0], target("mock/slow"), Verdict::Healthy);
+    let page = world.scrape(&[0]);
+    assert!(page.lines().any(|found| found == r#"sluice_target_half_open{target_model="mock/slow"} 0"#), "{page}");
+    assert!(!page.contains(r#"sluice_target_cooldown_end_seconds{target_model="mock/slow"}"#), "{page}");
+    assert_eq!(world.end(), 0);
+}
+
 #[test]
 fn a_shard_that_starts_later_learns_what_is_known() {
     let mut world = world(3);
