@@ -4,11 +4,10 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::process::{Command, Stdio};
 
 use common::http::{self, Connection, chat};
-use common::python::{both, python, venv};
+use common::promtool::{self, promtool};
+use common::python::{python, venv};
 use common::{DRIVERS, Gateway, MOCK, PATIENCE, config};
 use serde_json::Value;
 
@@ -95,19 +94,6 @@ fn openmetrics(gateway: &Gateway) -> String {
     answer.text()
 }
 
-/// Runs a checker with the scrape on its standard input: its exit code and what it says.
-fn check(mut command: Command, scrape: &str) -> Option<(Option<i32>, String)> {
-    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = match command.spawn() {
-        Ok(child) => child,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
-        Err(error) => panic!("{error}"),
-    };
-    child.stdin.take().expect("stdin").write_all(scrape.as_bytes()).expect("the scrape is read");
-    let output = child.wait_with_output().expect("the checker ends");
-    Some((output.status.code(), both(&output)))
-}
-
 fn some_of_everything(gateway: &Gateway) {
     streamed(gateway, METADATA);
     let models =
@@ -135,27 +121,18 @@ fn both_formats_are_accepted_by_those_who_wrote_them() {
     let otlp = "telemetry: {metadata_labels: [customer_id], otlp: {endpoint: \"http://127.0.0.1:9\"}}\n";
     let gateway = Gateway::start("io_uring", &config(&format!("{otlp}{MOCK}")));
     some_of_everything(&gateway);
-    let mut promtool = Command::new("promtool");
-    promtool.args(["check", "metrics"]);
-    match check(promtool, &gateway.admin("/metrics").text()) {
-        Some((code, said)) => {
-            let counters = |line: &str| {
-                line.starts_with("llm_gateway_") && line.ends_with("counter metrics should have \"_total\" suffix")
-            };
-            let known = |line: &str| counters(line) || KNOWN.iter().any(|known| line.contains(known));
-            assert!(matches!(code, Some(0 | 3)) && said.lines().all(known), "{code:?}\n{said}");
-        }
-        None => {
-            let required = std::env::var("CI").is_ok_and(|ci| ci == "true");
-            assert!(!required, "CI needs promtool");
-            eprintln!("skipped: promtool is not on the PATH");
-        }
+    if let Some(found) = promtool::run(promtool(&["check", "metrics"]), &gateway.admin("/metrics").text()) {
+        let counters = |line: &str| {
+            line.starts_with("llm_gateway_") && line.ends_with("counter metrics should have \"_total\" suffix")
+        };
+        let known = |line: &str| counters(line) || KNOWN.iter().any(|known| line.contains(known));
+        assert!(matches!(found.code, Some(0 | 3)) && found.said.lines().all(known), "{:?}\n{}", found.code, found.said);
     }
     let Some(venv) = venv() else { return };
     let mut parser = python(venv);
     parser.args(["-c", "import sys; from prometheus_client.openmetrics.parser import text_string_to_metric_families as read; families = list(read(sys.stdin.read())); assert len(families) > 20, families"]);
-    let (code, said) = check(parser, &openmetrics(&gateway)).expect("python runs");
-    assert_eq!(code, Some(0), "{said}");
+    let found = promtool::run(parser, &openmetrics(&gateway)).expect("python runs");
+    assert_eq!(found.code, Some(0), "{}", found.said);
 }
 
 /// Samples of a family, added up by one label.

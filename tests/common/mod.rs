@@ -4,6 +4,7 @@
 
 pub mod collector;
 pub mod http;
+pub mod promtool;
 pub mod providers;
 pub mod python;
 pub mod upstream;
