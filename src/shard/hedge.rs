@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::Poll;
 
-use super::attempts::{Tried, begin, prepared};
+use super::attempts::{Tried, begin, close, failure, prepared};
 use super::client::Client;
 use super::exchange::{self, Begun, Nothing, Seen};
 use super::pick::Pick;
@@ -24,9 +24,16 @@ pub enum Raced {
     /// There was none.
     Alone(Result),
     /// The first target was faster, or the last to fail.
-    First { result: Result, hedge: Tried, hedge_error: Option<ErrorClass> },
-    /// The second one. `first`: how the first one had failed, if it had.
-    Hedge { hedge: Box<Tried>, first: Option<ErrorClass> },
+    First { result: Result, hedge: Tried, hedge_error: Option<Failed> },
+    /// The second one. `first`: what the first one had come to, if it had failed.
+    Hedge { hedge: Box<Tried>, first: Option<Failed> },
+}
+
+/// The one that failed first, while the other one was still waited for.
+pub struct Failed {
+    result: Result,
+    /// By a bound of the request's own, which says nothing of the target.
+    cut_off: bool,
 }
 
 /// How long the first target is waited for; `None`: there is no second one.
@@ -78,7 +85,9 @@ pub async fn run(
             && let Poll::Ready(result) = first.as_mut().poll(cx)
         {
             match failed(&result) {
-                Some(error) if hedge_failed.is_none() => first_failed = Some(error),
+                Some(error) if hedge_failed.is_none() => {
+                    first_failed = Some(Failed { result, cut_off: plan.settings.cut_off(error) });
+                }
                 _ => return Poll::Ready((true, result)),
             }
         }
@@ -86,7 +95,9 @@ pub async fn run(
             && let Poll::Ready(result) = running.as_mut().poll(cx)
         {
             match failed(&result) {
-                Some(error) if first_failed.is_none() => hedge_failed = Some(error),
+                Some(error) if first_failed.is_none() => {
+                    hedge_failed = Some(Failed { result, cut_off: plan.settings.cut_off(error) });
+                }
                 _ => return Poll::Ready((false, result)),
             }
         }
@@ -123,18 +134,19 @@ fn failed(result: &Result) -> Option<ErrorClass> {
     }
 }
 
-/// The slower of two: its provider has worked on the request, as far as anybody knows.
-pub fn lose(mut loser: Tried, error: Option<ErrorClass>, request: &mut Request) {
-    match error {
-        Some(error) => {
-            loser.using.ended(request, Some(error), 0, None, Usage::default());
-            attempt::end_at(request, loser.at, Some(error));
-        }
-        None => {
-            attempt::end_at(request, loser.at, Some(ErrorClass::HedgeLost));
-            settle::dropped(request, loser.at, loser.input);
-        }
+/// The slower of two. One that has failed is a failed attempt as any other is; of one that has not, the provider has
+/// worked on the request, as far as anybody knows.
+pub fn lose(mut loser: Tried, failed: Option<Failed>, request: &mut Request) {
+    let Some(Failed { result, cut_off }) = failed else {
+        attempt::end_at(request, loser.at, Some(ErrorClass::HedgeLost));
+        return settle::dropped(request, loser.at, loser.input);
+    };
+    loser.result = result;
+    let Some(failure) = failure(&loser.result, request) else { return };
+    if !cut_off {
+        loser.using.ended(request, Some(failure.class), failure.status, failure.hint_ms, Usage::default());
     }
+    close(&mut loser, failure.class, request);
 }
 
 /// The last attempt in the record is the one that answers.

@@ -39,7 +39,7 @@ pub struct Reader {
     pub(super) too_large: bool,
     /// The unary body came whole and has been read where it lay.
     read: bool,
-    /// Bytes came after the end: the connection is not used again.
+    /// Bytes came after the end, or were still owed then: the connection is not used again.
     pub talked_on: bool,
     /// Makes the client's answer, where the provider's is in another dialect.
     pub(super) back: Option<Back>,
@@ -184,7 +184,11 @@ impl Reader {
     /// The provider has closed, or the connection has failed.
     pub fn end_of_input(&mut self, failed: bool, buf: &mut Buf, progress: &mut Progress, now_ns: u64) -> End {
         if failed || self.decoder.end_of_input().is_err() {
-            return End::Broken(ErrorClass::Truncated);
+            // A stream that has said its end has said all, whatever its framing still owes.
+            if !self.is_stream || !self.reading.terminated || self.reading.error.is_some() {
+                return End::Broken(ErrorClass::Truncated);
+            }
+            self.talked_on = true;
         }
         self.finish(buf, progress, now_ns)
     }

@@ -2,10 +2,11 @@
 
 use serde_json::Value;
 
+use super::bill::{Sink, agree};
 use super::face::Face;
 use super::row::{ACROSS, Pair, SAME};
-use super::stage::{Stage, price};
-use super::{Failures, all, to};
+use super::stage::{Stage, To, price};
+use super::{Failures, all, on_both, to};
 
 /// In USD, of the target at this place.
 fn cost(at: usize, input: u64, output: u64) -> f64 {
@@ -163,4 +164,78 @@ fn a_call_that_fails_everywhere_names_everyone() {
             (503, "3", &*rule.fqn(2))
         );
     }
+}
+
+/// Scenario: requests whose attempts fail in every way that costs something: tried again, moved, carried on, hedged, given up,
+/// streamed and whole; each target has prices of its own.
+/// Guarantees: an attempt that failed keeps what it used and what that cost: where its provider had said so, that, to the
+/// token; row, span and metrics of each attempt say the same, and a request costs the sum of its attempts.
+#[test]
+fn every_attempt_is_billed_once_wherever_one_looks() {
+    on_both(|driver| {
+        let (mut stage, sink) = (Stage::new(), Sink::start());
+        let once = "retry_config: {attempts: 0}";
+        let usual = "in=100,tokens=20";
+        let mut case = |what: &'static str, face, stream, rule: &str, targets: &[To]| {
+            (what, face, stream, stage.rule(rule, targets))
+        };
+        let two = |words: &str, kind: &'static str| {
+            let first = if words.is_empty() { usual.to_owned() } else { format!("{usual},gap=2,{words}") };
+            vec![to(kind, first, once), to(kind, usual, "")]
+        };
+        let [restart, carry_on, hedge] =
+            ["on_stream_failure: restart", "on_stream_failure: continue", "hedge: {after_ms: 150}"];
+        let (chat, messages) = (Face::Chat, Face::Messages);
+        let cases = [
+            case("served", chat, true, "", &two("", "openai")),
+            case("moved, unused", chat, false, "", &two("500", "openai")),
+            // What message_start says is billed though not a word came.
+            case("moved, input told", messages, true, "", &two("errevent@0", "anthropic")),
+            case("moved, input told", messages, true, "", &two("badtoken@0", "anthropic")),
+            case("moved, input told across", chat, true, "", &two("cut@0", "anthropic")),
+            case("restarted", chat, true, restart, &two("cut@10", "openai")),
+            case("carried on", messages, true, carry_on, &two("cut@10", "anthropic")),
+            case("carried on at once", messages, true, carry_on, &{
+                let mut targets = two("cut@10", "anthropic");
+                targets.insert(1, to("anthropic", format!("{usual},errevent@3,batch=64"), ""));
+                targets
+            }),
+            case("hedged", chat, true, hedge, &two("late=20000", "openai")),
+            case("hedged, both failed, input told", messages, true, hedge, &{
+                let mut targets = two("ttft=400,errevent@0", "anthropic");
+                targets.insert(1, to("anthropic", format!("{usual},ttft=400,errevent@0"), once));
+                targets
+            }),
+            case(
+                "hedged, the first failed behind it",
+                messages,
+                true,
+                hedge,
+                &[
+                    to("anthropic", format!("{usual},ttft=300,errevent@0"), once),
+                    to("anthropic", format!("{usual},ttft=600"), ""),
+                ],
+            ),
+            case("broken off for good", chat, true, "", &two("cut@10", "openai")[..1]),
+            case("refused for good", chat, false, "", &two("503", "openai")[..1]),
+        ];
+        let live = stage.start_as(driver, &sink.config(), |config| config, &Sink::ENVIRONMENT);
+        let mut failures = Failures::default();
+        let mut rows = Vec::new();
+        for (what, face, stream, rule) in &cases {
+            let told = live.ask(*face, &rule.model, *stream);
+            let row = live.row(&told);
+            let attempts = row["attempts"].as_array().expect("attempts");
+            for attempt in attempts.iter().take(attempts.len() - 1) {
+                let input = attempt["usage"]["input_tokens"].as_u64();
+                let told = what.contains("input told") || what.contains("failed behind");
+                failures.holds(&format!("{driver} {what} {attempt}"), !told || input == Some(100));
+                let unused = what.contains("unused");
+                failures.holds(&format!("{driver} {what} {attempt}"), (usd(&attempt["cost_usd"]) == 0.0) == unused);
+            }
+            rows.push(row);
+        }
+        agree(&live, &sink, &rows, &mut failures);
+        failures.none();
+    });
 }

@@ -87,12 +87,54 @@ fn a_hint_is_waited_for() {
     });
 }
 
-/// Scenario: the rule wants a 429 tried again on the target, or says nothing, and there is another target.
-/// Guarantees: where nothing is listed the other one answers at once; nobody waits for a hint while another is free.
+/// Scenario: a 429 says when to come back, the rule says nothing of it or lists other failures for retries, and there is
+/// another target.
+/// Guarantees: the other one answers at once; nobody waits for a hint while another is free.
 #[test]
 fn nobody_waits_while_another_is_free() {
-    let rows = [Row::two("429,retry_after=2", "", WHOLE, [1, 1]), Row::two("429,retry_after=60", "", WHOLE, [1, 1])];
+    let other = "retry_config: {attempts: 2, on_status_codes: [\"500\"]}";
+    let rows = [
+        Row::two("429,retry_after=2", "", WHOLE, [1, 1]),
+        Row::two("429,retry_after=60", "", WHOLE, [1, 1]),
+        Row::two("429,retry_after=2", other, WHOLE, [1, 1]),
+    ];
     run("io_uring", "", &rows, &CHAT, &[false, true]);
+}
+
+/// Scenario: a 429 says when to come back, the rule lists it for retries on the same target, and there is another one free.
+/// Guarantees: what the rule says holds: the target is asked again, once the provider's time is over and not before (so the
+/// provider's clock says, and the record), as often as the rule allows; only then, or where the time is longer than any
+/// request waits, the other one answers.
+#[test]
+fn a_listed_failure_is_waited_for_though_another_is_free() {
+    let list = |attempts: u32| format!("retry_config: {{attempts: {attempts}, on_status_codes: [\"429\"]}}");
+    for (driver, face, kind) in [("io_uring", Face::Chat, "openai"), ("epoll", Face::Messages, "anthropic")] {
+        let mut stage = Stage::new();
+        let cases = [
+            ("429,retry_after=1,once", list(2), 1000.0, [2, 0]),
+            ("429,retry_after=1", list(1), 1000.0, [2, 1]),
+            ("429,retry_after=11", list(2), 0.0, [1, 1]),
+        ]
+        .map(|(words, keys, hint_ms, calls)| {
+            let targets = [to(kind, format!("tokens=3,{words}"), keys), to(kind, "tokens=3", "")];
+            (words, hint_ms, calls, stage.rule("", &targets))
+        });
+        let live = stage.start(driver, "");
+        super::all(&cases, |(words, hint_ms, calls, rule), failures| {
+            let told = live.ask(face, &rule.model, true);
+            let row = live.row(&told);
+            let what = format!("{driver} {words} {row}");
+            failures.check(&what, (told.said.ended, [0, 1].map(|at| live.requests(&rule.targets[at]))), (true, *calls));
+            let times = live.seen(&rule.targets[0]).times_ms;
+            failures.holds(&format!("{what} {times:?}"), times.windows(2).all(|two| two[1] - two[0] >= *hint_ms));
+            for attempt in row["attempts"].as_array().expect("attempts").iter().skip(1) {
+                let waited_ms = attempt["waited_ms"].as_f64().unwrap_or_default();
+                // Up to a tenth more, so that not all come back at once.
+                let again = attempt["reason"] == "retry" && (*hint_ms..=hint_ms * 1.1).contains(&waited_ms);
+                failures.holds(&what, again || (attempt["reason"] == "fallback" && waited_ms == 0.0));
+            }
+        });
+    }
 }
 
 /// Scenario: a provider sends `retry-after` with a 200.

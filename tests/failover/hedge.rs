@@ -1,9 +1,13 @@
 //! A second target beside a first one that is late (`hedge`).
 
-use super::face::Face;
+use std::sync::Mutex;
+
+use super::bill::{Sink, agree, attribute};
+use super::common::http::{Connection, post};
+use super::face::{Ask, Face};
 use super::row::{ACROSS, Pair, SAME};
 use super::stage::Stage;
-use super::{all, to};
+use super::{Failures, all, on_both, to};
 
 const AFTER: &str = "hedge: {after_ms: 150}";
 
@@ -96,4 +100,134 @@ fn a_third_target_is_for_when_both_fail() {
     let told = live.ask(Face::Chat, &rule.model, true);
     assert!(told.said.ended, "{} {}", told.said.status, told.said.body);
     assert_eq!((told.field("x-sluice-target"), told.field("x-sluice-attempts")), (&*rule.fqn(2), "3"));
+}
+
+/// Scenario: a target has answered twenty streams, each after its usual time, under `after: p95`; then it is late.
+/// Guarantees: before it is known there is no hedge, however late it is; the first late request is hedged, not before the
+/// target's own usual time is over; the loser's connection is closed; its cost is the hedge's, in row, span and metrics.
+#[test]
+fn what_is_late_is_told_by_the_targets_own_p95() {
+    const FED: u64 = 20;
+    on_both(|driver| {
+        let (mut stage, sink) = (Stage::new(), Sink::start());
+        let pairs = if driver == "epoll" { &ACROSS[..3] } else { &SAME[..3] };
+        let cases: Vec<_> = [30.0, 90.0]
+            .into_iter()
+            .zip(pairs.iter().cycle())
+            .map(|(usual_ms, &Pair(face, first, second))| {
+                let targets = [
+                    to(first, format!("tokens=3,in=50,ttft={usual_ms},late=20000,after={FED}"), ""),
+                    to(second, "tokens=9,in=100", ""),
+                ];
+                (usual_ms, face, stage.rule("hedge: {after: p95}", &targets))
+            })
+            .collect();
+        let unknown = stage.rule("hedge: {after: p95}", &[to("openai", "tokens=3,late=600", ""), to("openai", "", "")]);
+        let live = stage.start_as(driver, &sink.config(), |config| config, &Sink::ENVIRONMENT);
+        let told = live.ask(Face::Chat, &unknown.model, true);
+        assert_eq!((told.field("x-sluice-target"), live.requests(&unknown.targets[1])), (&*unknown.fqn(0), 0));
+        let rows = Mutex::new(vec![live.row(&told)]);
+        all(&cases, |(usual_ms, face, rule), failures| {
+            for _ in 0..FED {
+                let told = live.ask(*face, &rule.model, true);
+                failures.check("unhedged while it is fed", told.field("x-sluice-attempts"), "1");
+                rows.lock().expect("rows").push(live.row(&told));
+            }
+            let told = live.ask(*face, &rule.model, true);
+            let row = live.row(&told);
+            let what = format!("{driver} {face:?} {usual_ms} {row}");
+            failures.check(&what, (told.said.ended, told.field("x-sluice-target")), (true, &*rule.fqn(1)));
+            live.gateway.until("the late one is dropped", |_| live.seen(&rule.targets[0]).hung_up == 1);
+            let [first, second] = [0, 1].map(|at| live.seen(&rule.targets[at]));
+            failures.check(&what, (first.requests, second.requests), (FED + 1, 1));
+            failures.check(&what, first.calls.last().expect("a call")["outcome"].as_str(), Some("hung_up"));
+            // The sketch knows times to within a few percent.
+            let gap_ms = second.times_ms[0] - first.times_ms.last().expect("a time");
+            failures.holds(&format!("{what}: hedged after {gap_ms} ms"), gap_ms >= usual_ms * 0.95);
+            let [lost, won] = [&row["attempts"][0], &row["attempts"][1]];
+            failures.check(
+                &what,
+                (lost["error"].as_str(), won["reason"].as_str()),
+                (Some("hedge_lost"), Some("hedge")),
+            );
+            failures.holds(&what, lost["cost_usd"].as_f64().is_some_and(|usd| usd > 0.0));
+            let [lost, won] = [sink.span(lost), sink.span(won)];
+            failures.check(&what, attribute(&lost, "sluice.attempt.ended_by"), "hedge_lost".to_owned());
+            failures.check(&what, attribute(&lost, "error.type"), String::new());
+            failures.check(&what, attribute(&won, "sluice.attempt.reason"), "hedge".to_owned());
+            rows.lock().expect("rows").push(row);
+        });
+        let mut failures = Failures::default();
+        agree(&live, &sink, &rows.into_inner().expect("rows"), &mut failures);
+        failures.check("won", live.metric("sluice_hedges_total", &["result=\"won\""]), cases.len() as f64);
+        failures.check("lost", live.metric("sluice_hedges_total", &["result=\"lost\""]), 0.0);
+        failures.none();
+    });
+}
+
+/// Scenario: both are late, and the client leaves when each of them has its request.
+/// Guarantees: both providers see their connections closed; the row is the cancelled request's, with both attempts ended by
+/// the client and by nothing else; neither target is the worse for it.
+#[test]
+fn a_client_that_leaves_ends_both() {
+    on_both(|driver| {
+        let mut stage = Stage::new();
+        let cases =
+            [("late=20000", true), ("late=20000,head=0", true), ("late=20000", false)].map(|(words, stream)| {
+                let targets = ["openai", "anthropic"].map(|kind| to(kind, format!("tokens=9,{words}"), ""));
+                (stream, stage.rule(AFTER, &targets))
+            });
+        let live = stage.start(driver, "");
+        all(&cases, |(stream, rule), failures| {
+            let mut connection = Connection::open(live.gateway.address);
+            let ask = Ask { stream: *stream, ..Ask::default() };
+            let body = Face::Chat.body(&rule.model, &ask).to_string();
+            connection.send(post(&Face::Chat.path(&rule.model, *stream), &body, "").as_bytes());
+            let seen = |at: usize| live.seen(&rule.targets[at]);
+            live.gateway.until("both are asked", |_| [0, 1].iter().all(|&at| seen(at).requests == 1));
+            drop(connection);
+            live.gateway.until("both are left", |_| [0, 1].iter().all(|&at| seen(at).hung_up == 1));
+            let row = live.gateway.rows(&format!("model={}", rule.fqn(1)), 1).remove(0);
+            let ended: Vec<_> = row["attempts"].as_array().expect("attempts").iter().collect();
+            failures.check(&row.to_string(), row["outcome"].as_str(), Some("cancelled"));
+            failures.check(&row.to_string(), ended.len(), 2);
+            failures.holds(&row.to_string(), ended.iter().all(|one| one["error"] == "client_gone"));
+            failures.holds(&row.to_string(), ended.iter().all(|one| one["end_ms"].as_f64() > one["start_ms"].as_f64()));
+        });
+        let targets = live.gateway.admin("/api/v1/targets").json();
+        let targets = targets["targets"].as_array().expect("targets").clone();
+        assert!(targets.iter().all(|one| one["verdict"] == "healthy"), "{targets:?}");
+    });
+}
+
+/// Scenario: both fail, one after the other, in either order, and nothing is left to try.
+/// Guarantees: one error in the shape of the face, of whichever failed last; each provider is asked once; both failures are
+/// in the row, none of them as a hedge that lost; where one of them asks to be left alone it is.
+#[test]
+fn when_both_fail_the_last_failure_is_the_clients() {
+    let mut stage = Stage::new();
+    let once = "retry_config: {attempts: 0}";
+    let cases = [("503,ttft=400", "500,ttft=600", 500), ("500,ttft=600", "429,ttft=200,retry_after=60", 500)].map(
+        |(first, second, status)| {
+            let targets = [to("openai", first, once), to("openai", second, once)];
+            (status, stage.rule(AFTER, &targets))
+        },
+    );
+    let live = stage.start("epoll", "");
+    all(&cases, |(status, rule), failures| {
+        for stream in [true, false] {
+            let told = live.ask(Face::Chat, &rule.model, stream);
+            let row = live.row(&told);
+            let what = format!("{row}");
+            failures.check(&what, (told.said.status, told.said.error.is_some()), (*status, true));
+            let errors: Vec<_> = row["attempts"].as_array().expect("attempts").iter().collect();
+            failures.holds(&what, errors.len() == 2 && errors.iter().all(|one| one["error"] != "hedge_lost"));
+            failures.check(&what, errors[1]["status"].as_u64(), Some(u64::from(*status)));
+        }
+        failures.check("requests", [0, 1].map(|at| live.requests(&rule.targets[at])), [2, 2]);
+    });
+    let targets = live.gateway.admin("/api/v1/targets").json();
+    let of = |fqn: String| targets["targets"].as_array().expect("targets").iter().find(|one| one["target"] == fqn);
+    let limited = of(cases[1].1.fqn(1)).expect("the target");
+    assert_eq!(limited["verdict"], "unhealthy", "a hedge that is told when to come back: {targets}");
 }

@@ -13,12 +13,14 @@ mod hear;
 mod accounting;
 mod again;
 mod before;
+mod bill;
 mod broken;
 mod carried;
 mod change;
 mod choice;
 mod fallback;
 mod hedge;
+mod load;
 mod moves;
 mod outage;
 mod params;
@@ -63,6 +65,16 @@ impl Failures {
     fn none(self) {
         assert!(self.0.is_empty(), "{} failures:\n{}", self.0.len(), self.0.join("\n"));
     }
+}
+
+/// On both drivers beside each other.
+fn on_both(run: impl Fn(&'static str) + Sync) {
+    std::thread::scope(|scope| {
+        let run = &run;
+        for driver in common::DRIVERS {
+            scope.spawn(move || run(driver));
+        }
+    });
 }
 
 /// Runs all cases, some beside each other, and tells all that failed.

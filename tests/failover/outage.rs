@@ -1,7 +1,5 @@
 //! A provider that is away for a while: served meanwhile, left alone meanwhile, and used again afterwards.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use super::common::PATIENCE;
 use super::face::Face;
 use super::stage::{Live, REFUSES, Route, Stage};
@@ -51,27 +49,6 @@ fn an_outage_is_not_seen_by_clients() {
         let targets = live.gateway.admin("/api/v1/targets").json();
         let found = targets["targets"].as_array().expect("targets").iter().find(|one| one["target"] == *first);
         failures.check(&first, found.map(|one| one["verdict"].clone()), Some("healthy".into()));
-    });
-}
-
-/// Scenario: a target that comes and goes every 300 ms, under traffic from several clients at once.
-/// Guarantees: every answer is whole.
-#[test]
-fn a_target_that_flaps_is_not_seen_by_clients() {
-    let mut stage = Stage::new();
-    let first = to("openai", "tokens=10,gap=2,cut@0,flap=300", "");
-    let rule = stage.rule("", &[first, to("openai", "tokens=10,gap=2", "")]);
-    let live = stage.start("epoll", "");
-    let over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let clients: Vec<_> =
-            (0..4).map(|_| scope.spawn(|| ask_until(&live, &rule, true, |_| over.load(Ordering::Relaxed)))).collect();
-        live.gateway.until("it has failed and been well in turns", |_| {
-            let seen = live.seen(&rule.targets[0]);
-            seen.faulty >= 3 && seen.requests >= seen.faulty + 20
-        });
-        over.store(true, Ordering::Relaxed);
-        clients.into_iter().for_each(|client| assert!(client.join().expect("whole answers") > 0));
     });
 }
 

@@ -69,7 +69,10 @@ pub struct Seen {
     pub requests: u64,
     pub faulty: u64,
     pub hung_up: u64,
+    /// When they came, the last of them, by the provider's clock.
     pub times_ms: Vec<f64>,
+    /// Those that met the fault.
+    pub faulty_ms: Vec<f64>,
     pub calls: Vec<Value>,
 }
 
@@ -201,8 +204,10 @@ impl Live {
             seen.requests += number("requests");
             seen.faulty += number("faulty");
             seen.hung_up += number("hung_up");
-            let times = one["times_ms"].as_array().expect("times");
-            seen.times_ms.extend(times.iter().map(|time| time.as_f64().expect("a time")));
+            for (key, times) in [("times_ms", &mut seen.times_ms), ("faulty_ms", &mut seen.faulty_ms)] {
+                let found = one[key].as_array().expect("times");
+                times.extend(found.iter().map(|time| time.as_f64().expect("a time")));
+            }
             seen.calls.extend(one["calls"].as_array().expect("calls").iter().cloned());
         }
         seen

@@ -33,7 +33,7 @@ mod tests;
 mod text;
 
 use crate::{dist::Rng, rt::Rt};
-use monoio::net::TcpListener;
+use monoio::net::{TcpListener, TcpStream};
 use outage::Outages;
 use plan::Plan;
 use route::View;
@@ -45,6 +45,7 @@ use std::{
     cell::{Cell, RefCell},
     io,
     net::SocketAddr,
+    os::fd::AsRawFd,
     rc::Rc,
     sync::{Arc, atomic::Ordering::Relaxed},
     thread,
@@ -182,6 +183,7 @@ fn serve(rt: &mut Rt, listener: std::net::TcpListener, thread: u64, shared: Arc<
                 monoio::time::sleep(Duration::from_millis(10)).await;
                 continue;
             };
+            close_on_exec(&stream);
             let ctx = ctx.clone();
             monoio::spawn(async move {
                 stats::add(&ctx.stats.connections, 1);
@@ -191,6 +193,13 @@ fn serve(rt: &mut Rt, listener: std::net::TcpListener, thread: u64, shared: Arc<
             });
         }
     })
+}
+
+/// A process that is started beside this one must not inherit the connection: it would stay open when it is closed here.
+/// (The ring's accept does not ask for it.)
+fn close_on_exec(stream: &TcpStream) {
+    // SAFETY: the descriptor is the stream's; a failure leaves it as it is.
+    unsafe { libc::fcntl(stream.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) };
 }
 
 /// What the threads of one provider have in common.

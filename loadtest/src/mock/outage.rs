@@ -11,6 +11,8 @@ use std::{
 pub struct When {
     /// What requests are counted by instead of the model and its scenario.
     pub key: Option<String>,
+    /// Not so many requests before all others.
+    after: u64,
     /// So many requests.
     first: Option<u64>,
     /// Healthy for so long before anything else.
@@ -26,6 +28,7 @@ impl When {
         let number = || value.parse::<u64>().ok().filter(|n| *n > 0);
         match key {
             "once" => (self.first, self.key) = (Some(1), Some(value.to_owned())),
+            "after" => self.after = number()?,
             "first" => self.first = Some(number()?),
             "up" => self.up_ms = number()?,
             "down" => self.down_ms = Some(number()?),
@@ -40,12 +43,14 @@ impl When {
     }
 
     pub fn always(&self) -> bool {
-        self.first.is_none() && self.up_ms == 0 && self.down_ms.is_none() && self.flap_ms.is_none()
+        self.after == 0 && self.first.is_none() && self.up_ms == 0 && self.down_ms.is_none() && self.flap_ms.is_none()
     }
 
     /// `before`: requests that came before this one, the first of them `elapsed_ms` ago.
     fn faulty(&self, before: u64, elapsed_ms: u64) -> bool {
-        let Some(down_ms) = elapsed_ms.checked_sub(self.up_ms) else { return false };
+        let (Some(down_ms), Some(before)) = (elapsed_ms.checked_sub(self.up_ms), before.checked_sub(self.after)) else {
+            return false;
+        };
         self.first.is_none_or(|first| before < first)
             && self.down_ms.is_none_or(|ms| down_ms < ms)
             && self.flap_ms.is_none_or(|ms| (down_ms / ms).is_multiple_of(2))
@@ -100,6 +105,11 @@ mod tests {
         assert_eq!(by_clock(&when(&[("up", "100"), ("down", "150")])), [f, f, t, t, t, f, f, f]);
         let first = when(&[("first", "2")]);
         assert_eq!([0, 1, 2, 3].map(|before| first.faulty(before, 0)), [t, t, f, f]);
+        let after = when(&[("after", "2")]);
+        assert_eq!([0, 1, 2, 9].map(|before| after.faulty(before, 0)), [f, f, t, t]);
+        let both = when(&[("after", "1"), ("first", "2")]);
+        assert_eq!([0, 1, 2, 3].map(|before| both.faulty(before, 0)), [f, t, t, f]);
+        assert!(!after.always());
         assert!(When::default().set("flap", "0").is_none() && When::default().set("down", "x").is_none());
     }
 }

@@ -42,7 +42,16 @@ struct Target {
     broken: u64,
     hung_up: u64,
     times_ms: VecDeque<f64>,
+    /// Those of them that met the fault.
+    faulty_ms: VecDeque<f64>,
     calls: VecDeque<Call>,
+}
+
+fn push(times_ms: &mut VecDeque<f64>, at_ms: f64) {
+    if times_ms.len() == TIMES_MAX {
+        times_ms.pop_front();
+    }
+    times_ms.push_back(at_ms);
 }
 
 struct Call {
@@ -83,13 +92,11 @@ impl Seen {
         log.make_room(name);
         let target = log.targets.entry(name.to_owned()).or_default();
         target.requests += 1;
+        push(&mut target.times_ms, at_ms);
         if faulty {
             target.faulty += 1;
+            push(&mut target.faulty_ms, at_ms);
         }
-        if target.times_ms.len() == TIMES_MAX {
-            target.times_ms.pop_front();
-        }
-        target.times_ms.push_back(at_ms);
         if target.calls.len() == CALLS_MAX {
             target.calls.pop_front();
         }
@@ -169,6 +176,7 @@ impl Target {
             "hung_up": self.hung_up,
             "open": self.requests.saturating_sub(self.answered + self.broken + self.hung_up),
             "times_ms": self.times_ms,
+            "faulty_ms": self.faulty_ms,
             "calls": self.calls.iter().map(Call::to_json).collect::<Vec<_>>(),
         })
     }
@@ -238,7 +246,8 @@ mod tests {
             let target = &one["targets"][0];
             let count = |key: &str| target[key].as_u64().expect("a count");
             assert_eq!(["requests", "faulty", "answered", "broken", "open"].map(count), [65, 1, 64, 1, 0]);
-            assert_eq!(target["times_ms"].as_array().map(Vec::len), Some(65));
+            let times = |key: &str| target[key].as_array().map(Vec::len);
+            assert_eq!((times("times_ms"), times("faulty_ms")), (Some(65), Some(1)));
             let calls = target["calls"].as_array().expect("calls");
             assert_eq!(calls.len(), CALLS_MAX);
             assert_eq!(calls.iter().filter(|call| call["body"].is_object()).count(), BODIES_MAX);

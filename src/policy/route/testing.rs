@@ -155,6 +155,14 @@ impl World {
         at
     }
 
+    /// The target of candidate `at` fails at once.
+    pub fn fail(&mut self, at: usize) {
+        let target = self.candidates[at].target;
+        let ended =
+            Ended { now_ms: self.now_ms, duration_ms: 0, error: Some(ErrorClass::Server), status: 500, hint_ms: None };
+        self.states.targets[target].health.observe(&ended, None);
+    }
+
     /// What target of candidate `at` answers, whoever asked.
     pub fn answer(&mut self, at: usize) {
         let target = self.candidates[at].target;

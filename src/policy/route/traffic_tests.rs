@@ -218,3 +218,36 @@ fn scenario_d_usage_limits_spill_to_the_next_target() {
     assert_eq!(world.shares(100, 100), [100, 0]);
     assert_eq!(world.first().passed_over, 1);
 }
+
+/// A primary that fails and is well in turns, for a minute, under a hundred requests a second: what it got while it
+/// failed, and how often traffic moved.
+fn flapping(turn_ms: u64) -> (usize, usize) {
+    let mut world = World::new(RoutingType::Priority, 2).priorities(&[0, 1]);
+    let (mut met, mut moves, mut before) = (0, 0, 0);
+    while world.now_ms < NOW + 60_000 {
+        let mut at = world.first().candidate;
+        if at == 0 && ((world.now_ms - NOW) / turn_ms).is_multiple_of(2) {
+            met += 1;
+            world.fail(0);
+            let left = !1;
+            at = world.ask(left, true).expect("the other one").candidate;
+        }
+        world.answer(at);
+        moves += usize::from(at != before);
+        before = at;
+        world.now_ms += 10;
+    }
+    (met, moves)
+}
+
+#[test]
+fn a_minute_of_flapping_costs_a_few_attempts_a_turn_and_two_moves() {
+    for (turn_ms, met_per_turn) in [(500, 3), (1_000, 4), (2_000, 5), (5_000, 6), (15_000, 8)] {
+        let turns = 60_000 / turn_ms as usize / 2;
+        let (met, moves) = flapping(turn_ms);
+        assert!(met >= turns.min(8), "{turn_ms}: it was tried again: {met} of 6000");
+        assert!(met <= turns * met_per_turn, "{turn_ms}: {met} of 6000");
+        // There and back, once per turn.
+        assert!(moves <= 2 * turns + 1, "{turn_ms}: {moves} moves");
+    }
+}
