@@ -42,6 +42,7 @@ fn record(user: usize) -> Record {
         port: 443,
         pricing: None,
         learned: Default::default(),
+        family: sluice::meter::family("gpt-4o-mini"),
     };
     let attempt = Attempt {
         target: Arc::new(target),

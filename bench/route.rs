@@ -35,6 +35,7 @@ fn routing() -> Routing {
             port: 443,
             pricing: price(at),
             learned: Default::default(),
+            family: sluice::meter::family("gpt-4o-mini"),
         };
         let usage_limits = Some(UsageLimits { requests_per_minute: Some(1_000_000), tokens_per_minute: None });
         routing.regions.push(format!("region-{at}").into());
@@ -109,7 +110,11 @@ fn benches(c: &mut Criterion) {
                     shards: 2,
                     routing: &routing,
                 };
-                choose(black_box(&routing_type), &candidates, &mut states, black_box(&ask))
+                let choice = choose(black_box(&routing_type), &candidates, &mut states, black_box(&ask));
+                if let Some(choice) = choice {
+                    states.begin(&routing, candidates[choice.candidate].target, NOW);
+                }
+                choice
             })
         });
     }
