@@ -231,3 +231,48 @@ fn when_both_fail_the_last_failure_is_the_clients() {
     let limited = of(cases[1].1.fqn(1)).expect("the target");
     assert_eq!(limited["verdict"], "unhealthy", "a hedge that is told when to come back: {targets}");
 }
+
+/// Scenario: whoever wins breaks off in the middle of its answer, and the rule carries streams on with a third target; the
+/// one that lost was late all the time.
+/// Guarantees: the whole text, each word once; the loser is not asked again; the row has all three in their parts, and one
+/// bill.
+#[test]
+fn a_hedged_stream_can_be_carried_on() {
+    let (mut stage, sink) = (Stage::new(), Sink::start());
+    let plain = stage.rule("", &[to("openai", "tokens=60", "")]);
+    let rule = format!("{AFTER}\non_stream_failure: continue");
+    let ways = [["late=20000", "gap=2,cut@40"], ["ttft=400,gap=2,cut@40", "late=20000"]];
+    // Hedges draw on a budget of ten.
+    let cases: Vec<_> = SAME
+        .into_iter()
+        .chain(ACROSS)
+        .enumerate()
+        .map(|(number, Pair(face, first, second))| {
+            let lost = number % 2;
+            let mut targets = ways[lost].map(|words| to(first, format!("tokens=60,{words}"), "")).to_vec();
+            targets.push(to(second, "tokens=60", ""));
+            (face, lost, stage.rule(&rule, &targets))
+        })
+        .collect();
+    let live = stage.start_as("epoll", &sink.config(), |config| config, &Sink::ENVIRONMENT);
+    let told = live.ask(Face::Chat, &plain.model, false);
+    let whole = told.said.text.clone();
+    let rows = Mutex::new(vec![live.row(&told)]);
+    all(&cases, |(face, lost, rule), failures| {
+        let told = live.ask(*face, &rule.model, true);
+        let row = live.row(&told);
+        let what = format!("{face:?} lost={lost} {row}\n    {}", told.said.body);
+        failures.check(&what, (told.said.status, told.said.ended, told.said.error.as_deref()), (200, true, None));
+        failures.check(&what, told.said.text.as_str(), &whole);
+        failures.check(&what, [0, 1, 2].map(|at| live.requests(&rule.targets[at])), [1, 1, 1]);
+        let ended = [0, 1, 2].map(|at| (row["attempts"][at]["target"].as_str(), row["attempts"][at]["error"].as_str()));
+        let fqn = [0, 1, 2].map(|at| rule.fqn(at));
+        let by = |at: usize, error| (Some(fqn[at].as_str()), error);
+        let expected = [by(*lost, Some("hedge_lost")), by(1 - lost, Some("truncated")), by(2, None)];
+        failures.check(&what, ended, expected);
+        rows.lock().expect("rows").push(row);
+    });
+    let mut failures = Failures::default();
+    agree(&live, &sink, &rows.into_inner().expect("rows"), &mut failures);
+    failures.none();
+}

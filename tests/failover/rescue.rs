@@ -1,6 +1,7 @@
 //! Streams that break off after the client got some of them, and are carried on by another target.
 
 use super::broken::FAULTS;
+use super::common::DRIVERS;
 use super::face::Face;
 use super::row::{ACROSS, Case, Pair, SAME, run};
 use super::{Client, Row, Stage, all, to};
@@ -139,6 +140,23 @@ fn what_a_failing_rescue_said_is_not_lost() {
     let continues = at_once(["errevent@10,batch=64", "badtoken@10,batch=64"], CONTINUE);
     let prefilled: Vec<Pair> = pairs().into_iter().filter(|pair| takes_prefill(pair.2)).collect();
     run("epoll", LIMITS, &continues, &prefilled, &[true]);
+}
+
+/// Scenario: the words before the failure come in pieces of every size: all of them with it, some, a byte at a time; and so
+/// do those of whoever carries on.
+/// Guarantees: the whole text, each word once, whether any of it had reached the client by then or not.
+#[test]
+fn a_rescue_does_not_depend_on_how_words_come() {
+    let once = "retry_config: {attempts: 0}";
+    let faults = ["errevent@40", "badtoken@10", "cut@40", "end@40"];
+    let pieces = ["batch=64", "batch=16", "batch=7", "gap=0,batch=3", "drip"];
+    for (driver, rule) in DRIVERS.into_iter().zip([CONTINUE, RESTART]) {
+        let row = |fault: &str, pieces: &str| {
+            Row::two(&format!("{fault},{pieces}"), once, Client::Whole, [1, 1]).rule(rule).others(&[pieces], &[1, 1])
+        };
+        let rows: Vec<Row> = faults.iter().flat_map(|fault| pieces.map(|pieces| row(fault, pieces))).collect();
+        run(driver, LIMITS, &rows, &[SAME[0], SAME[1], SAME[2], ACROSS[0], ACROSS[4]], &[true]);
+    }
 }
 
 /// Scenario: all is said but for the terminator.

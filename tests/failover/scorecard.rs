@@ -12,9 +12,9 @@ use super::stage::{Live, Route, Seen, Stage, Told, price};
 use super::{Failures, on_both, to};
 
 /// Of the first target.
-const KEYS: &str = "retry_config: {attempts: 2, delay: 20, on_status_codes: [\"429\", \"500\", \"502\", \"503\"]}, ttft_timeout_ms: 500, \
+const KEYS: &str = "retry_config: {attempts: 2, delay: 20, on_status_codes: [\"429\", \"500\", \"502\", \"503\"]}, ttft_timeout_ms: 800, \
      fallback_status_codes: [\"401\", \"403\", \"404\", \"429\", \"500\", \"502\", \"503\", context_length]";
-const LIMITS: &str = "limits: {upstream_first_byte_ms: 500, stream_idle_ms: 500}\n";
+const LIMITS: &str = "limits: {upstream_first_byte_ms: 800, stream_idle_ms: 800}\n";
 const WORDS: u64 = 60;
 
 struct Scene {
