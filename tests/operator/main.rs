@@ -6,6 +6,7 @@ mod common;
 
 mod dashboards;
 mod exposed;
+mod health;
 mod listed;
 mod promql;
 mod rules;
