@@ -1,10 +1,12 @@
 //! Streams that break off after the client got some of them, and are carried on by another target.
 
+use super::bill::{Sink, agree};
 use super::broken::FAULTS;
 use super::common::DRIVERS;
+use super::common::http::{Connection, chat, post};
 use super::face::Face;
 use super::row::{ACROSS, Case, Pair, SAME, run};
-use super::{Client, Row, Stage, all, to};
+use super::{Client, Failures, Row, Stage, all, on_both, to};
 
 const LIMITS: &str = "limits: {stream_idle_ms: 700}\n";
 const RESTART: &str = "on_stream_failure: restart";
@@ -157,6 +159,45 @@ fn a_rescue_does_not_depend_on_how_words_come() {
         let rows: Vec<Row> = faults.iter().flat_map(|fault| pieces.map(|pieces| row(fault, pieces))).collect();
         run(driver, LIMITS, &rows, &[SAME[0], SAME[1], SAME[2], ACROSS[0], ACROSS[4]], &[true]);
     }
+}
+
+/// Scenario: a stream has broken off and the client leaves while another target is asked to carry it on.
+/// Guarantees: that provider sees its connection closed; the row is the cancelled request's, with both attempts ended by what
+/// ended them; what the first one used is billed, once.
+#[test]
+fn a_client_that_leaves_ends_the_rescue() {
+    on_both(|driver| {
+        let (mut stage, sink) = (Stage::new(), Sink::start());
+        let cases = [RESTART, CONTINUE].map(|rule| {
+            let targets = [to("openai", "tokens=60,gap=2,in=100,cut@20", ""), to("anthropic", "late=20000", "")];
+            (rule, stage.rule(rule, &targets))
+        });
+        let live = stage.start_as(driver, &sink.config(), |config| config, &Sink::ENVIRONMENT);
+        let mut failures = Failures::default();
+        let mut rows = Vec::new();
+        for (rule, route) in &cases {
+            let mut connection = Connection::open(live.gateway.address);
+            connection.send(post("/v1/chat/completions", &chat(&route.model, true), "").as_bytes());
+            live.gateway.until("the second is asked", |_| live.requests(&route.targets[1]) == 1);
+            drop(connection);
+            live.gateway.until("the second is left", |_| live.seen(&route.targets[1]).hung_up == 1);
+            let row = live.gateway.rows(&format!("model={}", route.fqn(1)), 1).remove(0);
+            let what = format!("{driver} {rule} {row}");
+            failures.check(&what, row["outcome"].as_str(), Some("cancelled"));
+            let [first, second] = [&row["attempts"][0], &row["attempts"][1]];
+            failures.check(
+                &what,
+                (first["error"].as_str(), second["error"].as_str()),
+                (Some("truncated"), Some("client_gone")),
+            );
+            failures.holds(&what, first["cost_usd"].as_f64().is_some_and(|usd| usd > 0.0));
+            failures.check(&what, second["usage"]["output_tokens"].as_u64(), Some(0));
+            failures.holds(&what, second["end_ms"].as_f64() > second["start_ms"].as_f64());
+            rows.push(row);
+        }
+        agree(&live, &sink, &rows, &mut failures);
+        failures.none();
+    });
 }
 
 /// Scenario: all is said but for the terminator.
