@@ -12,6 +12,13 @@ use libmimalloc_sys::{
 /// path and more memory than asked for (seven times in a request). Every block is aligned to 16 bytes as it is.
 pub struct Mimalloc;
 
+/// No huge pages, as far as that is the process's to say: with them ten thousand idle connections cost what they did at their
+/// busiest, and a process that has served nothing holds 12 MB where it uses 2. Called before anything else.
+pub fn without_huge_pages() {
+    // SAFETY: this changes only how later pages of this process are made. Where it is refused they stay as they were.
+    unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) };
+}
+
 /// Whether any block that is large enough is aligned enough (mimalloc's MI_MAX_ALIGN_SIZE).
 #[inline]
 fn is_natural(layout: Layout) -> bool {

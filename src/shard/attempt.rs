@@ -196,6 +196,8 @@ pub fn begin(request: &mut Request, pick: &Pick, span_id: [u8; 8]) -> usize {
     let record = request.record();
     if record.attempts.is_empty() {
         record.admit_ns = start_ns;
+        // Most requests have one.
+        record.attempts.reserve_exact(1);
     }
     record.attempts.push(Attempt {
         target: pick.target.clone(),

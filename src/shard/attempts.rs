@@ -1,6 +1,8 @@
 //! A request until it has an answer: one target after another, until one answers or nothing is left to try. Decisions are
 //! policy/route's; what is sent is attempt.rs's; here is their order.
 
+use std::pin::pin;
+
 use super::attempt::{self, InputEstimate, Outgoing};
 use super::client::Client;
 use super::exchange::{self, Begun, Nothing, Seen};
@@ -30,7 +32,8 @@ pub struct Tried {
 pub async fn run(plan: &mut Plan, mut pick: Pick, request: &mut Request, client: &mut Client) -> Result<Next, Stop> {
     request.shard.budget.borrow_mut().deposit(request.shard.unix_ms());
     loop {
-        let mut tried = attempt(plan, &mut pick, request, client).await?;
+        // Boxed, so that a stream does not carry what only its beginning needs.
+        let mut tried = Box::pin(attempt(plan, &mut pick, request, client)).await?;
         let Some(failure) = failure(&tried.result, request) else {
             return Ok(deliver(&mut tried, Some(plan), request, client).await);
         };
@@ -66,13 +69,13 @@ async fn attempt(plan: &mut Plan, pick: &mut Pick, request: &mut Request, client
     plan.sent(request);
     client.watch();
     let mut seen = Seen::default();
-    // Boxed, so that a stream does not carry what only its beginning needs.
-    let mut running = Box::pin(exchange::run(about, client.deadline.clone(), &mut out, &mut seen));
-    let raced = match hedge_ms {
-        None => client.or_gone(running.as_mut()).await.map(Raced::Alone),
-        Some(wait_ms) => Box::pin(hedge::run(running.as_mut(), wait_ms, plan, request, client)).await,
+    let raced = {
+        let mut running = pin!(exchange::run(about, client.deadline.clone(), &mut out, &mut seen));
+        match hedge_ms {
+            None => client.or_gone(running.as_mut()).await.map(Raced::Alone),
+            Some(wait_ms) => Box::pin(hedge::run(running.as_mut(), wait_ms, plan, request, client)).await,
+        }
     };
-    drop(running);
     attempt::saw(request, tried.at, seen);
     let Some(raced) = raced else { return Err(attempt::gone(request)) };
     Ok(match raced {
@@ -180,7 +183,7 @@ async fn give_up(
         }
         return Ok(answer::refuse(request, client, refusal).await);
     }
-    let keep_alive = relay::commit(begun, request);
+    let keep_alive = relay::commit(begun, &tried.using, request);
     let delivered = begun.relay.pump(client).await;
     Ok(relay::finish(tried, delivered, keep_alive, request))
 }
@@ -189,7 +192,7 @@ async fn give_up(
 async fn deliver(tried: &mut Tried, plan: Option<&mut Plan>, request: &mut Request, client: &mut Client) -> Next {
     let Tried { using, result: Ok(begun), pick, .. } = tried else { return Next::Abort };
     using.answers();
-    let keep_alive = relay::commit(begun, request);
+    let keep_alive = relay::commit(begun, using, request);
     let mut plan = match plan {
         Some(plan) if plan.rescues(request).is_none() => {
             plan.give_back(request);

@@ -8,13 +8,15 @@ use crate::runtime::Buf;
 
 /// An idle connection waits with this much: most heads fit, and a thousand idle connections cost 2 MiB.
 pub const PARKED_BYTES: usize = 2 * 1024;
-/// A stream begins with this, and goes up whenever a receive fills what it has: a token every few milliseconds needs no
-/// more, and most unary answers fit.
-pub const STREAM_BYTES: usize = 2 * 1024;
+/// A stream waits for its next event with this, and with as much for its client to leave. It goes up whenever a receive
+/// fills what it has: a token every few milliseconds needs no more.
+pub const EVENT_BYTES: usize = 512;
+/// An answer begins with this: a head and most unary bodies fit.
+pub const ANSWER_BYTES: usize = 2 * 1024;
 pub const LARGEST_BYTES: usize = 64 * 1024;
-const CLASSES: [usize; 4] = [PARKED_BYTES, 4 * 1024, 16 * 1024, LARGEST_BYTES];
+const CLASSES: [usize; 5] = [EVENT_BYTES, PARKED_BYTES, 4 * 1024, 16 * 1024, LARGEST_BYTES];
 /// Kept per class while unused.
-const SPARE: [usize; 4] = [256, 256, 64, 32];
+const SPARE: [usize; 5] = [256, 256, 256, 64, 32];
 
 #[derive(Default)]
 pub struct Buffers {
@@ -25,7 +27,7 @@ pub struct Buffers {
 }
 
 #[derive(Default)]
-struct Spare([RefCell<Vec<Vec<u8>>>; 4]);
+struct Spare([RefCell<Vec<Vec<u8>>>; CLASSES.len()]);
 
 impl Spare {
     fn pop(&self, class: usize) -> Option<Vec<u8>> {
@@ -55,6 +57,16 @@ impl Buffers {
         match CLASSES.iter().position(|&class| capacity_bytes <= class) {
             Some(class) => self.write.pop(class).unwrap_or_else(|| Vec::with_capacity(CLASSES[class])),
             None => Vec::with_capacity(capacity_bytes),
+        }
+    }
+
+    /// After a burst: what nobody uses goes back to the allocator, but for as much as a few requests need.
+    pub fn let_go(&self) {
+        const KEPT: usize = 8;
+        for spare in self.receive.0.iter().chain(&self.write.0) {
+            let mut spare = spare.borrow_mut();
+            spare.truncate(KEPT);
+            spare.shrink_to_fit();
         }
     }
 
@@ -113,13 +125,24 @@ mod tests {
     fn storage_is_used_again_unless_it_was_made_to_measure() {
         let buffers = Buffers::default();
         let spare = |spare: &Spare| spare.0.iter().map(|class| class.borrow().len()).sum::<usize>();
-        buffers.give(buffers.take(STREAM_BYTES));
+        buffers.give(buffers.take(ANSWER_BYTES));
         let mut head = buffers.take_vec(100);
         head.extend_from_slice(b"HTTP/1.1 200 OK");
         buffers.give(Buf::from_content(head));
         buffers.give(buffers.take(1 << 20));
         assert_eq!((spare(&buffers.receive), spare(&buffers.write)), (1, 1));
-        assert!(buffers.take(STREAM_BYTES).is_empty() && buffers.take_vec(100).is_empty());
+        assert!(buffers.take(ANSWER_BYTES).is_empty() && buffers.take_vec(100).is_empty());
+    }
+
+    #[test]
+    fn after_a_burst_a_few_are_kept() {
+        let buffers = Buffers::default();
+        let burst: Vec<Buf> = (0..200).map(|_| buffers.take(ANSWER_BYTES)).collect();
+        burst.into_iter().for_each(|buf| buffers.give(buf));
+        let kept = |buffers: &Buffers| buffers.receive.0.iter().map(|class| class.borrow().len()).sum::<usize>();
+        assert_eq!(kept(&buffers), 200);
+        buffers.let_go();
+        assert_eq!(kept(&buffers), 8);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 
-use super::buffers::PARKED_BYTES;
+use super::buffers::{EVENT_BYTES, PARKED_BYTES};
 use super::state::Shard;
 use super::watch::Deadline;
 use crate::runtime::Buf;
@@ -114,8 +114,9 @@ impl Client {
     }
 
     /// Takes the request that lies at the front of the inbox out of it, `len` bytes long: it is kept for as long as it may
-    /// have to be sent again, while the inbox takes what comes next. It is copied only where more lies behind it.
-    pub fn take_request(&mut self, len: usize) -> Buf {
+    /// have to be sent again, while the inbox takes what comes next: nothing for as long as a stream lasts. It is copied only
+    /// where more lies behind it.
+    pub fn take_request(&mut self, len: usize, is_stream: bool) -> Buf {
         let buffers = &self.shard.buffers;
         let Some(inbox) = &mut self.inbox else { return buffers.take(0) };
         if inbox.len() > len {
@@ -124,7 +125,7 @@ impl Client {
             self.consume(len);
             return request;
         }
-        std::mem::replace(inbox, buffers.take(PARKED_BYTES))
+        std::mem::replace(inbox, buffers.take(if is_stream { EVENT_BYTES } else { PARKED_BYTES }))
     }
 
     /// Waits for `work` while the client is there; `None` once it is not.

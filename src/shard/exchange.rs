@@ -80,6 +80,8 @@ pub struct Facts {
     pub input: InputEstimate,
     /// Of an answer that is translated.
     pub told: Option<Told>,
+    /// How long the target wishes to be left alone, once the answer is committed to.
+    pub exhausted_ms: Option<u64>,
 }
 
 /// No answer at all.
@@ -133,6 +135,20 @@ impl Facts {
         Hints::read(self.head.fields.iter().map(|field| (of(field.name_span), of(field.value))), shard.unix_ms())
     }
 
+    /// The answer is committed to. `is_heard`: somebody wants to know what its head wished for.
+    pub fn commit(&mut self, shard: &Shard, is_heard: bool) {
+        if is_heard {
+            self.exhausted_ms = self.hints(shard).exhausted_ms();
+        }
+        self.let_go(shard);
+    }
+
+    /// A stream does not carry the bytes of its head to its end.
+    pub fn let_go(&mut self, shard: &Shard) {
+        shard.buffers.give(Buf::from_content(std::mem::take(&mut self.head_bytes)));
+        self.head.fields = Vec::new();
+    }
+
     /// The client gets events as they come. A translated answer that is no stream is made when all of it is here.
     pub fn streams(&self) -> bool {
         self.content.is_stream() && self.head.status < 300
@@ -172,7 +188,7 @@ pub fn begin(about: About, mut upstream: Upstream, head: ResponseHead, coming: C
         Answer { wire, back, head: &head, decoder, content, readable, hide_usage, input_estimate, track, prior };
     let reader = Reader::new(answer, Reading::new(family));
     let relay = Relay::new(about, upstream, reader, content.is_stream(), late, held);
-    let facts = Facts { head, head_bytes, content, api, family, input, told };
+    let facts = Facts { head, head_bytes, content, api, family, input, told, exhausted_ms: None };
     Box::new(Begun { relay, facts, failure: None })
 }
 

@@ -6,7 +6,7 @@ use std::task::Poll;
 
 use super::admit;
 use super::attempt;
-use super::buffers::STREAM_BYTES;
+use super::buffers::ANSWER_BYTES;
 use super::client::{Client, NoBytes, send_ms};
 use super::request::{Refusal, Request, Stop};
 use super::upstream::Upstream;
@@ -55,7 +55,7 @@ pub async fn pass_on(
             Ok(false) => {}
             Err(error) => return Err(attempt::fail(request, error.into())),
         }
-        let mut piece = Vec::with_capacity(STREAM_BYTES);
+        let mut piece = Vec::with_capacity(ANSWER_BYTES);
         if let Err(refusal) = incoming.take(client, &mut piece) {
             // Not the provider's doing.
             attempt::end(request, None);

@@ -139,6 +139,7 @@ impl Main {
             shard.flush();
             shard.promised.iter().for_each(|promised| promised.set(0));
             if quiet.begins(shard.finished.replace(0)) {
+                shard.buffers.let_go();
                 runtime::give_back_memory();
             }
             if ticks.is_multiple_of(SWEEP_TICKS) {

@@ -48,7 +48,7 @@ pub struct Plan {
 /// Decides where the request goes first.
 pub fn route(admitted: Admitted, request: &mut Request, client: &mut Client) -> Result<(Plan, Pick), Refusal> {
     let (mut plan, pick) = lead(admitted, client.received(), request)?;
-    plan.bytes = client.take_request(std::mem::take(&mut request.in_inbox));
+    plan.bytes = client.take_request(std::mem::take(&mut request.in_inbox), request.record().stream);
     Ok((plan, pick))
 }
 
@@ -248,7 +248,7 @@ impl Plan {
     }
 
     /// Lets go of the request's bytes when it can go out only once.
-    pub fn sent(&mut self, request: &Request) {
+    pub fn sent(&mut self, request: &mut Request) {
         let again = self.settings.retry.is_some() || self.rule.is_some();
         if !again && request.snapshot.routing.fallbacks.is_empty() {
             self.give_back(request);
@@ -256,9 +256,11 @@ impl Plan {
     }
 
     /// Nothing more of it goes out.
-    pub fn give_back(&mut self, request: &Request) {
+    pub fn give_back(&mut self, request: &mut Request) {
         let bytes = std::mem::replace(&mut self.bytes, Buf::from_content(Vec::new()));
         request.shard.buffers.give(bytes);
+        // They are spans of it.
+        request.head.fields = Vec::new();
         self.held.set(0);
     }
 

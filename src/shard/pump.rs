@@ -8,7 +8,7 @@ use std::future::poll_fn;
 use std::io;
 use std::task::Poll;
 
-use super::buffers::{Held, LARGEST_BYTES, STREAM_BYTES};
+use super::buffers::{ANSWER_BYTES, EVENT_BYTES, Held, LARGEST_BYTES};
 use super::client::{Client, send_ms};
 use super::exchange::{About, Late};
 use super::progress::Progress;
@@ -70,7 +70,7 @@ impl Relay {
             waiting: None,
             end: None,
             late,
-            room: STREAM_BYTES,
+            room: room_min(is_stream),
             silence: Silence::default(),
             held,
             ended: false,
@@ -287,7 +287,7 @@ impl Relay {
                 if buf.room() == 0 {
                     self.room = (self.room * 4).min(LARGEST_BYTES);
                 } else if count < self.room / 8 {
-                    self.room = (self.room / 4).max(STREAM_BYTES);
+                    self.room = (self.room / 4).max(room_min(self.is_stream));
                 }
                 self.silence.bytes += count;
                 self.process(&mut buf, now_ns);
@@ -347,7 +347,7 @@ impl Relay {
                 dialect::error_event(face, code_of(error), message, &id, &mut event);
             }
         }
-        let mut buf = self.about.shard.buffers.take(STREAM_BYTES);
+        let mut buf = self.about.shard.buffers.take(EVENT_BYTES);
         match event.strip_prefix(b"data: ") {
             // Google's clients of a JSON array get one more element, and never its end.
             Some(element) if !self.reader.is_event_stream() => {
@@ -406,6 +406,11 @@ impl Relay {
         }
         Some(buf)
     }
+}
+
+/// What a receive asks for at least.
+fn room_min(is_stream: bool) -> usize {
+    if is_stream { EVENT_BYTES } else { ANSWER_BYTES }
 }
 
 fn code_of(error: ErrorClass) -> &'static str {

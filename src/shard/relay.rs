@@ -7,13 +7,13 @@ use super::reader::End;
 use super::request::{Next, Refusal, Request, Stop};
 use super::respond::{self, Framing};
 use super::settle;
+use super::using::Using;
 use crate::http1::ResponseBody;
 use crate::provider::error_message;
-use crate::runtime::Buf;
 use crate::telemetry::{ErrorClass, Outcome};
 
 /// Writes the head of the answer, which leaves with the first content. True when the connection may go on after it.
-pub fn commit(begun: &mut Begun, request: &mut Request) -> bool {
+pub fn commit(begun: &mut Begun, using: &Using, request: &mut Request) -> bool {
     let Begun { relay, facts, .. } = begun;
     let mut out = request.shard.buffers.take_vec(1024 + facts.head_bytes.len());
     relay.framing = match (&facts.told, facts.streams()) {
@@ -44,6 +44,7 @@ pub fn commit(begun: &mut Begun, request: &mut Request) -> bool {
     let cost = if whole { settle::cost_so_far(request, &relay.reader.reading) } else { None };
     respond::finish_head(cost, &mut out);
     relay.head = Some(out);
+    facts.commit(&request.shard, using.is_heard());
     keep_alive
 }
 
@@ -74,15 +75,15 @@ pub fn refusal(begun: &mut Begun, error: ErrorClass, request: &mut Request) -> O
 }
 
 /// The connection to the provider: kept where nothing of the exchange is left on it.
-pub fn release(begun: Box<Begun>, request: &Request, delivered: bool) {
+pub fn release(mut begun: Box<Begun>, request: &Request, delivered: bool) {
+    begun.facts.let_go(&request.shard);
     let (relay, head) = (&begun.relay, &begun.facts.head);
     // A provider may answer before it has the whole request: what it reads next would be the rest of that.
     let sent_whole = request.body_consumed && !relay.upstream.stream.is_sending();
     let is_over = delivered && relay.end == Some(End::Complete) && !relay.reader.talked_on;
     let reusable = is_over && head.keep_alive && sent_whole && head.body != ResponseBody::UntilClose;
-    // Moved out of the box one by one: what stays there is not copied.
-    let (upstream, head_bytes) = (begun.relay.upstream, begun.facts.head_bytes);
-    request.shard.buffers.give(Buf::from_content(head_bytes));
+    // Moved out of the box: what stays there is not copied.
+    let upstream = begun.relay.upstream;
     if reusable {
         upstream.keep(&request.shard, &request.snapshot.limits);
     } else {
@@ -115,8 +116,7 @@ pub fn finish(tried: &mut Tried, delivered: Result<(), ErrorClass>, keep_alive: 
     relay.progress.record(request.record());
     let prior = relay.reader.prior();
     let usage = settle::usage(request, &mut relay.reader.reading, facts, prior);
-    let hint_ms = if using.is_heard() { facts.hints(&request.shard).exhausted_ms() } else { None };
-    using.ended(request, error, facts.head.status, hint_ms, usage);
+    using.ended(request, error, facts.head.status, facts.exhausted_ms, usage);
     release(begun, request, delivered.is_ok());
     match (delivered, end) {
         (Ok(()), Some(End::Complete)) if keep_alive => Next::KeepAlive,

@@ -167,6 +167,7 @@ impl Rescue<'_> {
     fn replace(self, tried: Tried) {
         let Tried { using, result: Ok(begun), pick, .. } = tried else { return };
         let before = std::mem::replace(self.begun, begun);
+        self.begun.facts.commit(&before.relay.about.shard, using.is_heard());
         let after = &mut self.begun.relay;
         after.framing = before.relay.framing;
         after.progress.after(&before.relay.progress);

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::Poll;
 
-use super::buffers::{PARKED_BYTES, STREAM_BYTES};
+use super::buffers::{ANSWER_BYTES, PARKED_BYTES};
 use super::pool::{Idle, Open};
 use super::state::Shard;
 use super::watch::Deadline;
@@ -48,7 +48,7 @@ impl Upstream {
         if self.stream.is_receiving() {
             return;
         }
-        let mut inbox = self.inbox.take().unwrap_or_else(|| shard.buffers.take(STREAM_BYTES));
+        let mut inbox = self.inbox.take().unwrap_or_else(|| shard.buffers.take(ANSWER_BYTES));
         if inbox.room() == 0 {
             inbox.reserve(inbox.len().max(PARKED_BYTES));
         }
@@ -70,10 +70,10 @@ impl Upstream {
     pub fn keep(mut self, shard: &Shard, limits: &Limits) {
         if !self.stream.is_receiving() {
             let mut inbox = match self.inbox.take() {
-                Some(inbox) if inbox.capacity() <= PARKED_BYTES => inbox,
+                Some(inbox) if inbox.capacity() == PARKED_BYTES => inbox,
                 other => {
-                    if let Some(large) = other {
-                        shard.buffers.give(large);
+                    if let Some(other) = other {
+                        shard.buffers.give(other);
                     }
                     shard.buffers.take(PARKED_BYTES)
                 }
