@@ -32,6 +32,8 @@ pub struct Relay {
     pub is_stream: bool,
     /// The answer's head, until it leaves with the first content.
     pub head: Option<Vec<u8>>,
+    /// Field lines behind the last chunk; mostly none.
+    pub trailers: Box<[u8]>,
     /// Content that came while a send was under way, or before anything may be sent.
     pub waiting: Option<Buf>,
     pub end: Option<End>,
@@ -67,6 +69,7 @@ impl Relay {
             framing: Framing::None,
             is_stream,
             head: None,
+            trailers: Box::default(),
             waiting: None,
             end: None,
             late,
@@ -395,7 +398,7 @@ impl Relay {
                 buf.extend(CHUNK_END);
             }
             if last {
-                buf.extend(LAST_CHUNK);
+                push_last_chunk(&self.trailers, &mut buf);
             }
         }
         self.ended |= last;
@@ -411,6 +414,14 @@ impl Relay {
 /// What a receive asks for at least.
 fn room_min(is_stream: bool) -> usize {
     if is_stream { EVENT_BYTES } else { ANSWER_BYTES }
+}
+
+/// RFC 9112 7.1.2.
+fn push_last_chunk(trailers: &[u8], buf: &mut Buf) {
+    match LAST_CHUNK.strip_suffix(b"\r\n") {
+        Some(size) if !trailers.is_empty() => [size, trailers, b"\r\n"].iter().for_each(|part| buf.extend(part)),
+        _ => buf.extend(LAST_CHUNK),
+    }
 }
 
 fn code_of(error: ErrorClass) -> &'static str {

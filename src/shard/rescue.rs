@@ -12,6 +12,7 @@ use super::pick::Pick;
 use super::plan::Plan;
 use super::reader::End;
 use super::request::Request;
+use super::respond;
 use super::settle;
 use super::translate::{self, Back};
 use super::using::Using;
@@ -60,13 +61,13 @@ impl Rescue<'_> {
                 let attempted = self.attempt(way, out, translation, request, client).await?;
                 let Attempted { mut tried, translation: kept } = attempted;
                 let Some(failure) = failure(&tried.result, request) else {
-                    self.replace(tried);
+                    self.replace(tried, request);
                     return Ok(true);
                 };
                 // It has failed, but behind something new, which counts as given: the client gets that, and the rest is the
                 // next one's to carry on.
                 if tried.result.as_ref().is_ok_and(|begun| begun.facts.streams() && begun.relay.waiting.is_some()) {
-                    self.replace(tried);
+                    self.replace(tried, request);
                     return Ok(true);
                 }
                 if failure.class != ErrorClass::Diverged {
@@ -163,13 +164,14 @@ impl Rescue<'_> {
         Ok(Attempted { tried, translation })
     }
 
-    /// The client's stream goes on with this answer.
-    fn replace(self, tried: Tried) {
+    /// The client's stream goes on with this answer. Its head has named another target, so the trailers name this one.
+    fn replace(self, tried: Tried, request: &mut Request) {
         let Tried { using, result: Ok(begun), pick, .. } = tried else { return };
         let before = std::mem::replace(self.begun, begun);
         self.begun.facts.commit(&before.relay.about.shard, using.is_heard());
         let after = &mut self.begun.relay;
         after.framing = before.relay.framing;
+        after.trailers = respond::trailers(request, self.plan.bytes.content());
         after.progress.after(&before.relay.progress);
         let is_broken = after.is_broken();
         *self.using = using;

@@ -173,6 +173,21 @@ pub fn push_target(request: &mut Request, out: &mut Vec<u8>) {
     }
 }
 
+/// Who really answered, for the end of a stream that another target has carried on since its head left. In trailers, since
+/// a comment in the stream is not what every client takes (google-genai 3.6 reads it as a broken answer), and only for a
+/// client that says it reads them (`te: trailers`, RFC 9110 10.1.4).
+pub fn trailers(request: &mut Request, received: &[u8]) -> Box<[u8]> {
+    let reads_them = |field: &Field| {
+        let codings = field.value.of(received).split(|&byte| byte == b',');
+        field.name == Name::Te && codings.map(<[u8]>::trim_ascii).any(|one| one.eq_ignore_ascii_case(b"trailers"))
+    };
+    let mut fields = Vec::new();
+    if request.head.fields.iter().any(reads_them) {
+        push_target(request, &mut fields);
+    }
+    fields.into()
+}
+
 /// The rules that decided and why, as one line of JSON.
 fn applied(record: &Record) -> String {
     let mut applied = serde_json::Map::new();

@@ -32,6 +32,7 @@ mod row;
 mod scorecard;
 mod silent;
 mod stage;
+mod trailers;
 mod upload;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
