@@ -45,7 +45,7 @@ pub struct VerdictState {
     pub why: Option<&'static str>,
     /// The last change between healthy and not.
     pub since: Option<String>,
-    /// End of the cool-down.
+    /// End of the cool-down; past when half-open.
     pub until: Option<String>,
     /// Of requests in a row, as the shard counts them that said so; 0 when healthy.
     pub failures: u32,
