@@ -202,7 +202,7 @@ impl Plan {
         let snapshot = request.snapshot.clone();
         let candidate = failed.candidate(&snapshot);
         let none = Retry { attempts: 0, ..Retry::default() };
-        let retry = self.settings.retry.as_ref().or(candidate.map(|candidate| &candidate.retry)).unwrap_or(&none);
+        let retry = self.settings.retry.as_deref().or(candidate.map(|candidate| &candidate.retry)).unwrap_or(&none);
         let by_class = Codes::ByClass;
         let fallback_on = candidate.map_or(&by_class, |candidate| &candidate.fallback_on);
         let shard = request.shard.clone();

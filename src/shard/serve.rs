@@ -9,15 +9,18 @@ use crate::policy::spoken::Spoken;
 use crate::telemetry::Face;
 
 /// Serves one request whose head lies at the front of the client's inbox. `last`: the connection has served enough.
-pub async fn request(client: &mut Client, head: RequestHead, start_ns: u64, last: bool) -> Next {
+pub fn request(client: &mut Client, head: RequestHead, start_ns: u64, last: bool) -> impl Future<Output = Next> {
     let mut request = Request::begin(client, head, start_ns);
     request.keep_alive &= !last;
-    match run(&mut request, client).await {
-        Ok(next) => next,
-        Err(Stop::Refuse(refusal)) => answer::refuse(&mut request, client, refusal).await,
-        Err(Stop::Silent(outcome)) => {
-            request.record().outcome = outcome;
-            Next::Abort
+    // What is made before the block is in the future once; an argument of an `async fn` that is used up stays beside it.
+    async move {
+        match run(&mut request, client).await {
+            Ok(next) => next,
+            Err(Stop::Refuse(refusal)) => answer::refuse(&mut request, client, refusal).await,
+            Err(Stop::Silent(outcome)) => {
+                request.record().outcome = outcome;
+                Next::Abort
+            }
         }
     }
 }

@@ -9,7 +9,8 @@ use crate::telemetry::ErrorClass;
 
 #[derive(Clone, Default)]
 pub struct Settings {
-    pub retry: Option<Retry>,
+    /// Rare, and large.
+    pub retry: Option<Box<Retry>>,
     /// Per attempt.
     pub timeout_ms: Option<u64>,
     pub ttft_timeout_ms: Option<u64>,
@@ -31,7 +32,7 @@ impl Settings {
             return Ok(Self::default());
         }
         Ok(Self {
-            retry: read(head, received, b"retry-config", headers::retry_config)?,
+            retry: read(head, received, b"retry-config", headers::retry_config)?.map(Box::new),
             timeout_ms: read(head, received, b"request-timeout", headers::timeout_ms)?,
             ttft_timeout_ms: read(head, received, b"ttft-timeout-ms", headers::timeout_ms)?,
         })
