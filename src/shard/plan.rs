@@ -220,6 +220,10 @@ impl Plan {
             random: shard.random(),
         };
         let then = judge(failure, &standing);
+        let otherwise = || judge(failure, &Standing { budget: true, ..standing });
+        if !standing.budget && matches!(otherwise(), Then::Retry { .. }) {
+            shard.count(|counters| counters.retries_denied += 1);
+        }
         if matches!(then, Then::Retry { .. }) {
             self.retries += 1;
             shard.budget.borrow_mut().withdraw();

@@ -131,12 +131,10 @@ fn expose() -> Exposed {
         requests += 1;
     }
     gateway.rows("limit=1000", requests);
-    // Requests that fail use the budget up; then a hedge finds none.
-    gateway.until("a retry is denied", |gateway| {
-        asked("hopeless", false);
-        asked("needless", true);
-        gateway.metric("sluice_retries_denied_total{") > 0.0
-    });
+    let denied = || gateway.metric("sluice_retries_denied_total{");
+    gateway.until("a retry is denied", |_| asked("hopeless", false).status == 503 && denied() > 0.0);
+    let retries = denied();
+    gateway.until("a hedge is denied", |_| asked("needless", true).status == 200 && denied() > retries);
     gateway.until("the account was probed", |gateway| gateway.metric("sluice_probe_duration_seconds{") > 0.0);
     gateway.until("the region fails", |gateway| {
         gateway.admin("/metrics").text().contains("sluice_region_cooldown_end_seconds{")
