@@ -91,6 +91,7 @@ fn record(user: usize) -> Record {
         error_code: None,
         routing: None,
         fallback_rule: None,
+        diverted: None,
         attempts: vec![attempt],
         usage,
         cost_pico_usd: Some(285_000_000),

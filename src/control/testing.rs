@@ -89,6 +89,7 @@ pub fn record(unix_ms: u64, n: u64) -> Record {
         error_code: None,
         routing: None,
         fallback_rule: None,
+        diverted: None,
         attempts: vec![Attempt {
             target: Arc::new(target()),
             reason: AttemptReason::Direct,

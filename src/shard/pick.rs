@@ -15,7 +15,7 @@ use crate::policy::route::choose::{Ask, choose};
 use crate::policy::route::when::{Caller, RuleAt};
 use crate::policy::route::{sticky, when};
 use crate::policy::spoken::{Spoken, spoken};
-use crate::telemetry::{AttemptReason, Face, Target};
+use crate::telemetry::{AttemptReason, ErrorClass, Face, Target};
 
 /// What a model's name leads to.
 pub enum Lead {
@@ -172,7 +172,10 @@ pub fn eligible(
     }
     match (permitted, spoken_to, mask) {
         (false, ..) => Err(refuse_permission(shortened(model))),
-        (_, false, _) => Err(refuse_model(model, Unresolved::WrongApi(rule.id.to_string()))),
+        (_, false, _) => {
+            let message = format!("None of the targets behind `{}` has anything behind this path.", shortened(model));
+            Err(Refusal::new(400, "wrong_api", message))
+        }
         (_, _, 0) => Err(Refusal::new(
             400,
             "no_target_for_metadata",
@@ -199,6 +202,13 @@ pub fn pick_of(snapshot: &Snapshot, target: usize, face: Face, from: From) -> Op
         known: Some(target),
         from,
     })
+}
+
+/// Why its target cannot be used now.
+pub fn obstacle(pick: &Pick, request: &Request, snapshot: &Snapshot) -> Option<ErrorClass> {
+    let (shard, at) = (&request.shard, pick.known?);
+    let (shards, now_ms) = (shard.loads.len() as u64, shard.unix_ms());
+    shard.with_states(snapshot, |states| states.obstacle(&snapshot.routing, at, shards, now_ms))
 }
 
 /// The next candidate of a rule.
@@ -235,20 +245,20 @@ pub fn choose_of(
 pub fn session_of(rule: RuleAt, request: &mut Request, received: &[u8]) -> Option<u64> {
     let snapshot = request.snapshot.clone();
     let sticky = rule.of(&snapshot.routing)?.sticky.as_ref()?;
-    let mut values: Vec<Vec<u8>> = Vec::with_capacity(sticky.identifiers.len());
-    for identifier in &sticky.identifiers {
-        values.push(match identifier {
-            SessionIdentifier::Header(name) => {
-                let named = |field: &&Field| field.name_span.of(received).eq_ignore_ascii_case(name.as_bytes());
-                let field = request.head.fields.iter().find(named)?;
-                field.value.of(received).to_vec()
-            }
-            SessionIdentifier::Metadata(key) => {
-                let metadata = caller(request).metadata;
-                metadata.iter().find(|(known, _)| **known == **key)?.1.as_bytes().to_vec()
-            }
-        });
-    }
-    let values: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
-    Some(sticky::session(&values, sticky.ttl_s, request.shard.unix_ms()))
+    let metadata = request.record().metadata.clone();
+    let metadata = metadata.as_deref().unwrap_or(&[]);
+    let value = |identifier: &SessionIdentifier| match identifier {
+        SessionIdentifier::Header(name) => {
+            let named = |field: &&Field| field.name_span.of(received).eq_ignore_ascii_case(name.as_bytes());
+            request.head.fields.iter().find(named).map(|field| field.value.of(received))
+        }
+        SessionIdentifier::Metadata(key) => {
+            metadata.iter().find(|(known, _)| **known == **key).map(|(_, value)| value.as_bytes())
+        }
+    };
+    let values: Vec<&[u8]> =
+        sticky.identifiers.iter().map(|identifier| value(identifier).unwrap_or_default()).collect();
+    // Those that the request has are the session; without any it is none.
+    let is_one = values.iter().any(|value| !value.is_empty());
+    is_one.then(|| sticky::session(&values, sticky.ttl_s, request.shard.unix_ms()))
 }

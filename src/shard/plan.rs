@@ -7,16 +7,16 @@ use super::admit::{Admitted, BodySpan, Identified, refuse_model};
 use super::attempt::{Waits, estimate};
 use super::buffers::Held;
 use super::client::Client;
-use super::pick::{From, Lead, Pick, caller, choose_of, eligible, find, pick_of, session_of};
+use super::pick::{From, Lead, Pick, caller, choose_of, eligible, find, obstacle, pick_of, session_of};
 use super::request::{Refusal, Request};
 use super::settings::Settings;
-use crate::config::{Candidate, Codes, OnStreamFailure, Retry, RoutingType, Rule, Snapshot};
+use crate::config::{Candidate, Codes, OnStreamFailure, Retry, Routing, RoutingType, Rule, Snapshot};
 use crate::json::RequestScan;
 use crate::policy::resolve::Unresolved;
-use crate::policy::route::judge::{Failure, Standing, Then, judge};
+use crate::policy::route::judge::{Failure, Standing, Then, falls_back, judge};
 use crate::policy::route::when::{self, RuleAt};
 use crate::runtime::Buf;
-use crate::telemetry::{Route, Target};
+use crate::telemetry::{AttemptReason, Diverted, Route, Target};
 
 /// Output tokens that an answer is taken to have where nothing bounds it, for its cost.
 const OUTPUT_TOKENS_EXPECTED: u64 = 512;
@@ -35,8 +35,10 @@ pub struct Plan {
     /// One bit per candidate of the rule: may serve this and was not tried.
     eligible: u64,
     session: Option<u64>,
-    /// The fallback rule that was come to, and its next candidate.
-    fallback: Option<(usize, usize)>,
+    /// The fallback rule that was come to.
+    fallback: Option<usize>,
+    /// What the name or its rule leads to, where a fallback rule had something better at once.
+    spare: Option<Pick>,
     /// Of `Routing::targets`, those tried.
     tried: Vec<usize>,
     /// Retries on the present target.
@@ -84,6 +86,7 @@ fn lead(admitted: Admitted, received: &[u8], request: &mut Request) -> Result<(P
         eligible: 0,
         session,
         fallback: None,
+        spare: None,
         tried: Vec::new(),
         retries: 0,
         identified,
@@ -93,6 +96,7 @@ fn lead(admitted: Admitted, received: &[u8], request: &mut Request) -> Result<(P
         Lead::Direct(pick) => pick,
         Lead::Rule(rule) => plan.first(rule, request)?,
     };
+    let pick = plan.or_better(pick, request);
     plan.take(&pick);
     Ok((plan, pick))
 }
@@ -105,6 +109,22 @@ impl Plan {
             .of(&snapshot.routing)
             .map(|rule| Route { rule: rule.id.clone(), routing_type: rule.routing_type.as_str() });
         self.of_rule(false, request, &snapshot).ok_or_else(|| refuse_model(&self.model, Unresolved::Unknown))
+    }
+
+    /// While a target cannot be used, a fallback rule for the failure that it would be decides at once, if it names one that
+    /// can be.
+    fn or_better(&mut self, pick: Pick, request: &mut Request) -> Pick {
+        let snapshot = request.snapshot.clone();
+        if snapshot.routing.fallbacks.is_empty() {
+            return pick;
+        }
+        let Some(class) = obstacle(&pick, request, &snapshot) else { return pick };
+        let failure = Failure { class, status: 0, hint_ms: None, forbids_retry: false, unsent: true };
+        let rule = self.fallback_rule(Then::Next, &failure, &pick, request, &snapshot.routing);
+        let Some(better) = rule.and_then(|rule| self.of_fallback(rule, true, request, &snapshot)) else { return pick };
+        request.record().diverted = Some(Diverted { from: pick.target.clone(), reason: pick.reason, why: class });
+        self.spare = Some(pick.because(AttemptReason::Fallback));
+        Pick { passed_over: better.passed_over.saturating_add(1), ..better }
     }
 
     /// The candidates that a failure elsewhere may bring it to.
@@ -150,51 +170,80 @@ impl Plan {
         {
             return Some(pick);
         }
-        self.of_fallback(failure, failed, request, &snapshot)
+        let pick = self
+            .fallback_rule(then, failure, failed, request, &snapshot.routing)
+            .and_then(|rule| self.of_fallback(rule, false, request, &snapshot));
+        let pick = pick.or_else(|| self.spare.take().filter(|_| then == Then::Next))?;
+        self.take(&pick);
+        Some(pick)
     }
 
-    /// Another target of the rule in place of one that was not tried, or is late.
-    pub fn instead(&mut self, request: &mut Request) -> Option<Pick> {
-        let snapshot = request.snapshot.clone();
-        self.of_rule(true, request, &snapshot)
-    }
-
-    /// Whether the rule has another target for it; does not go there.
-    fn has_next(&self, snapshot: &Snapshot) -> bool {
-        self.fallback.is_none() && self.rule(snapshot).is_some_and(|rule| self.left(rule) != 0)
-    }
-
-    fn of_fallback(
-        &mut self,
+    /// The fallback rule that is for this failure. One that was come to stays, for all failures that others may do better at.
+    fn fallback_rule(
+        &self,
+        then: Then,
         failure: &Failure,
         failed: &Pick,
         request: &mut Request,
-        snapshot: &Rc<Snapshot>,
-    ) -> Option<Pick> {
-        let routing = &snapshot.routing;
-        let (rule_at, mut next) = match self.fallback {
-            Some(found) => found,
-            None => {
-                let names = [self.model.as_str(), &failed.target.fqn];
-                (when::fallback_for(routing, caller(request), &names, failure)?, 0)
-            }
+        routing: &Routing,
+    ) -> Option<usize> {
+        let Some(at) = self.fallback else {
+            let names = [self.model.as_str(), &failed.target.fqn];
+            return when::fallback_for(routing, caller(request), &names, failure);
         };
+        let rule = routing.fallbacks.get(at)?;
+        (then == Then::Next || falls_back(failure, &rule.statuses)).then_some(at)
+    }
+
+    /// Another target in place of one that was not tried, or is late: of the rule, or of the fallback rule that was come to.
+    pub fn instead(&mut self, request: &mut Request) -> Option<Pick> {
+        let snapshot = request.snapshot.clone();
+        let Some(rule) = self.fallback else { return self.of_rule(true, request, &snapshot) };
+        let pick = self.of_fallback(rule, false, request, &snapshot).or_else(|| self.spare.take())?;
+        self.take(&pick);
+        Some(pick)
+    }
+
+    /// Whether another target is left for it; does not go there.
+    fn has_next(&self, failure: &Failure, failed: &Pick, request: &mut Request, snapshot: &Snapshot) -> bool {
+        if self.fallback.is_none() && self.rule(snapshot).is_some_and(|rule| self.left(rule) != 0) {
+            return true;
+        }
+        let routing = &snapshot.routing;
+        let rule = self.fallback_rule(Then::Next, failure, failed, request, routing);
+        let rule = rule.and_then(|rule| routing.fallbacks.get(rule));
+        rule.is_some_and(|rule| rule.candidates.iter().any(|candidate| !self.tried.contains(&candidate.target)))
+    }
+
+    /// The next target of a fallback rule: the first that can be used, else the first.
+    fn of_fallback(
+        &mut self,
+        rule_at: usize,
+        only_usable: bool,
+        request: &mut Request,
+        snapshot: &Snapshot,
+    ) -> Option<Pick> {
         let face = request.record().face;
-        let rule = routing.fallbacks.get(rule_at)?;
-        while let Some(candidate) = rule.candidates.get(next) {
-            let from = From::Fallback(rule_at, next);
-            next += 1;
-            self.fallback = Some((rule_at, next));
-            if self.tried.contains(&candidate.target) || !caller(request).has_metadata(&candidate.metadata_match) {
+        let rule = snapshot.routing.fallbacks.get(rule_at)?;
+        let (mut first, mut passed_over) = (None, 0_u8);
+        for (at, candidate) in rule.candidates.iter().enumerate() {
+            if self.tried.contains(&candidate.target) {
                 continue;
             }
-            if let Some(pick) = pick_of(snapshot, candidate.target, face, from) {
-                request.record().fallback_rule = Some(rule.id.clone());
-                self.take(&pick);
-                return Some(pick);
+            let Some(pick) = pick_of(snapshot, candidate.target, face, From::Fallback(rule_at, at)) else { continue };
+            if obstacle(&pick, request, snapshot).is_none() {
+                first = Some(Pick { passed_over, ..pick });
+                break;
+            }
+            passed_over = passed_over.saturating_add(1);
+            if !only_usable {
+                first.get_or_insert(pick);
             }
         }
-        None
+        let pick = first?;
+        self.fallback = Some(rule_at);
+        request.record().fallback_rule = Some(rule.id.clone());
+        Some(pick)
     }
 
     /// What becomes of the request after this failure.
@@ -215,7 +264,7 @@ impl Plan {
             fallback_on,
             retries: self.retries,
             healthy,
-            has_next: self.has_next(&snapshot),
+            has_next: self.has_next(failure, failed, request, &snapshot),
             budget: shard.budget.borrow().allows(),
             random: shard.random(),
         };

@@ -123,6 +123,7 @@ impl Request {
             error_code: None,
             routing: None,
             fallback_rule: None,
+            diverted: None,
             attempts: Vec::new(),
             usage: Usage::default(),
             cost_pico_usd: None,

@@ -4,7 +4,7 @@ use super::answer::push_ids;
 use super::request::Request;
 use super::text::push_decimal;
 use crate::http1::{Field, Name, ResponseBody, ResponseHead, forward_fields, push_field, write_status_line};
-use crate::telemetry::path::{self, Step, StepKind};
+use crate::telemetry::path::{self, Choice, FirstMove, Step, StepKind};
 use crate::telemetry::{AttemptReason, ErrorClass, Record};
 
 /// How the client sees where the body ends.
@@ -191,13 +191,21 @@ pub fn trailers(request: &mut Request, received: &[u8]) -> Box<[u8]> {
 /// The rules that decided and why, as one line of JSON.
 fn applied(record: &Record) -> String {
     let mut applied = serde_json::Map::new();
-    if let (Some(route), Some(first)) = (&record.routing, path::first(record)) {
-        let decided = serde_json::json!({"rule_id": &*route.rule, "type": route.routing_type,
-            "target": &*first.target.fqn, "reason": first.reason.as_str()});
+    if let Some(Choice { route, target, reason, passed_over }) = path::choice(record) {
+        let mut decided = serde_json::json!({"rule_id": &*route.rule, "type": route.routing_type,
+            "target": &*target.fqn, "reason": reason.as_str()});
+        if passed_over > 0 {
+            // Those that would have come first, but for their health, limits or SLA.
+            decided["passed_over"] = passed_over.into();
+        }
         applied.insert("load_balancing".to_owned(), decided);
     }
     // Every move, on the rule that made it: where there were several, the last one is the `fallback`.
-    let mut moves: Vec<_> = path::steps(record).filter(Step::is_move).map(moved).collect();
+    let steps = path::steps(record).filter(Step::is_move).map(moved);
+    let diverted = path::first_move(record).map(|FirstMove { rule, from, to, why }| {
+        serde_json::json!({"rule_id": rule, "from": &*from.fqn, "target": &*to.target.fqn, "reason": why.as_str()})
+    });
+    let mut moves: Vec<_> = diverted.into_iter().chain(steps).collect();
     if moves.len() > 1 {
         applied.insert("moves".to_owned(), moves.clone().into());
     }

@@ -56,10 +56,15 @@ impl Using {
         self.known.is_some()
     }
 
-    /// The answer has begun. A target that is being tried again need not wait for its end.
+    /// The answer has begun. A target, or a region, that is being tried again need not wait for its end.
     pub fn answers(&mut self) {
-        let healthy = |state: &mut State| state.health.verdict() == Verdict::Healthy;
-        if !self.told && self.state(healthy) == Some(false) {
+        if self.told {
+            return;
+        }
+        let region = self.known.and_then(|at| self.snapshot.routing.targets.get(at)).map(|target| target.region);
+        let region = region.and_then(|at| self.region(at, |health| health.verdict()));
+        let target = self.state(|state| state.health.verdict());
+        if [target, region].into_iter().flatten().any(|verdict| verdict != Verdict::Healthy) {
             self.tell(None, 200, None);
         }
     }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Attempt, AttemptReason, ErrorClass, Face, Gaps, Metadata, Outcome, Principal, Record, RequestId, Route, Target,
-    Trace,
+    Attempt, AttemptReason, Diverted, ErrorClass, Face, Gaps, Metadata, Outcome, Principal, Record, RequestId, Route,
+    Target, Trace,
 };
 use crate::meter::{Usage, UsageSource};
 
@@ -103,6 +103,7 @@ pub fn stream() -> Record {
         cost_pico_usd: attempt.cost_pico_usd,
         routing: None,
         fallback_rule: None,
+        diverted: None,
         attempts: vec![attempt],
         finish_reason: Some("stop".into()),
         response_id: Some("chatcmpl-1".into()),
@@ -275,6 +276,19 @@ pub fn twice_moved() -> Record {
         by_fallback_rule(Attempt { reason: AttemptReason::Fallback, start_ns: 40 * MS, ..attempt(mistral) }),
     ];
     Record { attempts, ..fallback() }
+}
+
+/// `openai-main` was unhealthy: the fallback rule sent it to `claude` before anything was tried.
+pub fn diverted() -> Record {
+    let last = Attempt {
+        reason: AttemptReason::Fallback,
+        by_fallback_rule: true,
+        passed_over: 1,
+        ..attempt(target("claude", "claude-sonnet-5"))
+    };
+    let from = target("openai-main", "gpt-4o-mini");
+    let diverted = Diverted { from, reason: AttemptReason::Priority, why: ErrorClass::Overloaded };
+    Record { attempts: vec![last], diverted: Some(diverted), ..fallback() }
 }
 
 /// `slow` was late, so `fast` was asked too, and won. The loser had written five tokens, which are paid for.

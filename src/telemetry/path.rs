@@ -3,7 +3,7 @@
 //!
 //! The attempts of a record lie in the order in which they began, but for the last, which is the delivered one.
 
-use super::{Attempt, AttemptReason, ErrorClass, Record, verdict};
+use super::{Attempt, AttemptReason, Diverted, ErrorClass, Record, Route, Target, verdict};
 
 /// What made one attempt follow another.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -68,6 +68,35 @@ impl Rescue {
 /// The attempt that began first.
 pub fn first(record: &Record) -> Option<&Attempt> {
     record.attempts.iter().min_by_key(|attempt| attempt.start_ns)
+}
+
+/// What the routing's rule chose first.
+pub struct Choice<'r> {
+    pub route: &'r Route,
+    pub target: &'r Target,
+    pub reason: AttemptReason,
+    pub passed_over: u8,
+}
+
+pub fn choice(record: &Record) -> Option<Choice<'_>> {
+    let (route, first) = (record.routing.as_ref()?, first(record)?);
+    Some(match &record.diverted {
+        Some(Diverted { from, reason, .. }) => Choice { route, target: from, reason: *reason, passed_over: 0 },
+        None => Choice { route, target: &first.target, reason: first.reason, passed_over: first.passed_over },
+    })
+}
+
+/// The move that was made before anything was tried, from a target that could not be used.
+pub struct FirstMove<'r> {
+    pub rule: &'r str,
+    pub from: &'r Target,
+    pub to: &'r Attempt,
+    pub why: ErrorClass,
+}
+
+pub fn first_move(record: &Record) -> Option<FirstMove<'_>> {
+    let Diverted { from, why, .. } = record.diverted.as_ref()?;
+    Some(FirstMove { rule: record.fallback_rule.as_deref()?, from, to: first(record)?, why: *why })
 }
 
 /// The routing's rule; empty where the name was a target's own.
@@ -136,7 +165,8 @@ pub fn rescue(record: &Record) -> Option<Rescue> {
     };
     match reason {
         AttemptReason::Retry => Some(Rescue::Retry),
-        AttemptReason::Fallback => Some(Rescue::Fallback),
+        // Alone, it only began elsewhere: nothing had failed.
+        AttemptReason::Fallback => (!earlier.is_empty()).then_some(Rescue::Fallback),
         AttemptReason::Continue | AttemptReason::Restart => Some(Rescue::Stream),
         // It saved the request only where the one that was late failed in the end.
         AttemptReason::Hedge => earlier.iter().any(|attempt| has_failed(record, attempt)).then_some(Rescue::Hedge),
@@ -214,7 +244,8 @@ mod tests {
     fn a_request_is_rescued_where_it_was_served_after_a_failure() {
         assert_eq!(rescue(&fixture::fallback()), Some(Rescue::Fallback));
         assert_eq!(rescue(&fixture::rescued()), Some(Rescue::Stream));
-        for whole in [fixture::stream(), fixture::refused(), fixture::failed_attempts(), fixture::hedged()] {
+        let whole = [fixture::stream(), fixture::refused(), fixture::failed_attempts()];
+        for whole in whole.into_iter().chain([fixture::hedged(), fixture::diverted()]) {
             assert_eq!(rescue(&whole), None, "{:?}", whole.outcome);
         }
         assert_eq!(rescue(&Record { outcome: Outcome::Truncated, ..fixture::rescued() }), None);

@@ -249,6 +249,16 @@ pub enum AttemptReason {
     Restart,
 }
 
+/// A target that was meant and could not be used, so that a fallback rule decided before anything was tried.
+#[derive(Clone, Debug)]
+pub struct Diverted {
+    pub from: Arc<Target>,
+    /// Why it was meant.
+    pub reason: AttemptReason,
+    /// What made it unhealthy; `RateLimited` also where its usage limits are reached.
+    pub why: ErrorClass,
+}
+
 impl AttemptReason {
     pub fn as_str(self) -> &'static str {
         match self {
@@ -419,6 +429,8 @@ pub struct Record {
     pub routing: Option<Route>,
     /// Of the `gateway-fallback-config` that named further targets, when it came to that.
     pub fallback_rule: Option<Arc<str>>,
+    /// Where that rule decided at once.
+    pub diverted: Option<Diverted>,
     /// In the order they began, but for the last: that is the one whose answer, or failure, the client got.
     pub attempts: Vec<Attempt>,
     /// Of the attempt that was delivered. Its source says how it was known.

@@ -165,7 +165,7 @@ impl Totals {
             self.usage_sources.count(record.usage.source);
         }
         self.gaps.add_gaps(&record.gaps);
-        if record.routing.is_some() || record.attempts.len() > 1 {
+        if record.routing.is_some() || record.diverted.is_some() || record.attempts.len() > 1 {
             self.observe_routing(record);
         }
     }

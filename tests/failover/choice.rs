@@ -33,7 +33,7 @@ fn weights_are_shares() {
     assert_eq!(told.applied()["load_balancing"]["reason"], "weight");
 }
 
-/// Scenario: sessions named by a header, or by metadata, on two shards; and requests that name none.
+/// Scenario: sessions named by a header, by metadata, or by either, on two shards; and requests that name none.
 /// Guarantees: a session stays with its target on whichever shard its connections land; sessions spread over the targets.
 #[test]
 fn sessions_stay_with_their_target() {
@@ -43,6 +43,8 @@ fn sessions_stay_with_their_target() {
     let targets = [50, 50].map(|weight| to("openai", "tokens=1", format!("weight: {weight}")));
     let by_header = stage.rule_of(WEIGHTED, &sticky("{source: headers, key: x-session}"), &targets);
     let by_metadata = stage.rule_of(WEIGHTED, &sticky("{source: metadata, key: user}"), &targets);
+    let both = "{source: headers, key: x-session}, {source: metadata, key: user}";
+    let by_either = stage.rule_of(WEIGHTED, &sticky(both), &targets);
     let live = stage.start_as("io_uring", "", |config| config.replace("shards: 1", "shards: 2"), &[]);
     let target = |model: &str, field: &str| {
         live.ask_with(Face::Chat, model, &Ask::default(), field).field("x-sluice-target").to_owned()
@@ -50,6 +52,8 @@ fn sessions_stay_with_their_target() {
     for (rule, field) in [
         (&by_header, (|session| format!("X-Session: {session}\r\n")) as fn(usize) -> String),
         (&by_metadata, |session| format!("x-tfy-metadata: {{\"user\":\"u{session}\"}}\r\n")),
+        (&by_either, |session| format!("X-Session: {session}\r\n")),
+        (&by_either, |session| format!("x-tfy-metadata: {{\"user\":\"u{session}\"}}\r\n")),
     ] {
         let mut used = HashSet::new();
         for session in 0..16 {

@@ -18,6 +18,7 @@ mod broken;
 mod carried;
 mod change;
 mod choice;
+mod diverted;
 mod fallback;
 mod hedge;
 mod load;

@@ -25,6 +25,7 @@ fn records() -> Vec<Record> {
         fixture::hedged(),
         fixture::rescued(),
         fixture::fallback(),
+        fixture::diverted(),
     ];
     let number = |(n, record)| Record { id: RequestId(1_700_000_000_000 << 80 | n as u128), ..record };
     all.into_iter().enumerate().map(number).collect()

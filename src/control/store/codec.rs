@@ -8,7 +8,7 @@ use std::io::Write as _;
 use super::row::{AttemptRow, GapsRow, PrincipalRow, Row, UsageRow};
 use super::tlv::{TEXT_BYTES_MAX, bytes, cut, fields, nested, optional, text, uint, varint, varints, zigzag};
 use crate::meter::Usage;
-use crate::telemetry::{Attempt, Gaps, Record, path};
+use crate::telemetry::{Attempt, Diverted, Gaps, Record, path};
 
 macro_rules! tags {
     ($($name:ident = $value:literal),+ $(,)?) => { $(const $name: u8 = $value;)+ };
@@ -23,6 +23,7 @@ tags! {
     FIRST_TOKEN_NS = 30, LAST_TOKEN_NS = 31, CHUNKS = 32, GAP_COUNTS = 33, GAP_SUM_NS = 34, GAP_MAX_NS = 35,
     REQUEST_BYTES = 36, RESPONSE_BYTES = 37, ADMIT_NS = 38,
     RULE = 39, ROUTING_TYPE = 50, FALLBACK_RULE = 51, RESCUED_BY = 52,
+    DIVERTED_FROM = 57, DIVERTED_WHY = 58,
     // of an attempt
     TARGET = 40, TARGET_MODEL_ID = 41, PROVIDER = 42, REASON = 43, FIRST_BYTE_NS = 44, END_NS = 45, ERROR = 46,
     REUSED = 47, HOST = 48, ATTEMPT_START_NS = 49, PASSED_OVER = 53, WAITED_NS = 54,
@@ -96,6 +97,10 @@ fn encode_routing(record: &Record, out: &mut Vec<u8>) {
         text(out, ROUTING_TYPE, route.routing_type);
     }
     text(out, FALLBACK_RULE, record.fallback_rule.as_deref().unwrap_or_default());
+    if let Some(Diverted { from, why, .. }) = &record.diverted {
+        text(out, DIVERTED_FROM, &from.fqn);
+        text(out, DIVERTED_WHY, why.as_str());
+    }
     if record.attempts.len() > 1 {
         text(out, RESCUED_BY, path::rescue(record).map_or("", path::Rescue::as_str));
     }
@@ -163,6 +168,8 @@ pub fn decode(detail: &[u8]) -> Row {
             RULE => row.rule = Some(value.text()),
             ROUTING_TYPE => row.routing_type = Some(value.text()),
             FALLBACK_RULE => row.fallback_rule = Some(value.text()),
+            DIVERTED_FROM => row.diverted_from = Some(value.text()),
+            DIVERTED_WHY => row.diverted_why = Some(value.text()),
             RESCUED_BY => row.rescued_by = Some(value.text()),
             ERROR_CODE => row.error_code = Some(value.text()),
             ATTEMPT => row.attempts.push(decode_attempt(value.bytes())),

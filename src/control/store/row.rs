@@ -37,6 +37,10 @@ pub struct Row {
     pub routing_type: Option<String>,
     /// The fallback rule that named further targets.
     pub fallback_rule: Option<String>,
+    /// Where that rule decided before anything was tried: the target that was meant and could not be used.
+    pub diverted_from: Option<String>,
+    /// Why it could not: the failure that made it unhealthy; `rate_limited` also where its usage limits were reached.
+    pub diverted_why: Option<String>,
     /// `retry`, `fallback`, `hedge` or `stream`: what made it served though an attempt had failed.
     pub rescued_by: Option<String>,
     /// In the order they began, but for the last, which was delivered.

@@ -126,7 +126,9 @@ fn ways() -> Rows {
 fn a_row_tells_where_the_request_went_and_why() {
     let dir = TempDir::new();
     let mut store = Store::open(&storage(dir.path())).expect("opens");
-    let ways = ways();
+    let mut ways = ways();
+    let id = RequestId(1_700_000_000_000 << 80 | 6);
+    ways.push(Box::new(Record { id, ..fixture::diverted() }));
     let ids: Vec<_> = ways.iter().map(|record| record.id).collect();
     store.push(ways);
     let row = |n: usize| {
@@ -159,6 +161,11 @@ fn a_row_tells_where_the_request_went_and_why() {
         (&5.into(), &41.into())
     );
     assert_eq!(row(5)["rescued_by"], "stream");
+    let diverted = row(6);
+    assert_eq!(
+        [&diverted["diverted_from"], &diverted["diverted_why"], &diverted["rescued_by"]],
+        [&"openai-main/gpt-4o-mini".into(), &"overloaded".into(), &serde_json::Value::Null]
+    );
     assert_eq!((&row(0)["rule"], &row(0)["rescued_by"]), (&serde_json::Value::Null, &serde_json::Value::Null));
     store.close();
 }

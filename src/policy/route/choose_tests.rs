@@ -1,9 +1,10 @@
 //! Choices one by one: who is eligible, who comes first, who last.
 
 use super::choose::{Ask, Choice};
+use super::health::Verdict;
 use super::testing::{FOR_EVER, NOW, World};
 use crate::config::{Routing, RoutingType, Slo};
-use crate::telemetry::AttemptReason;
+use crate::telemetry::{AttemptReason, ErrorClass};
 
 const SLO: RoutingType = RoutingType::Slo(Slo { ttft_p95_ms: Some(500), itl_p95_ms: None });
 const ALL: [RoutingType; 6] =
@@ -31,6 +32,25 @@ fn every_type_tries_every_eligible_candidate_once_and_unavailable_ones_last() {
         let choice = world.ask(0b01001, false);
         assert!(choice.is_some_and(|choice| choice.unavailable), "{routing_type:?} {choice:?}");
     }
+}
+
+#[test]
+fn what_cannot_be_used_says_why() {
+    let mut world = World::new(RoutingType::Priority, 2).limits(1, Some(2), None);
+    let now_ms = world.now_ms;
+    let obstacle = |world: &mut World, at, now_ms| world.states.obstacle(&world.routing, at, 1, now_ms);
+    assert_eq!([0, 1, 2].map(|at| obstacle(&mut world, at, now_ms)), [None; 3]);
+    world.down(0, now_ms + 1000);
+    (0..2).for_each(|_| world.answer(1));
+    let both = [0, 1].map(|at| obstacle(&mut world, at, now_ms));
+    assert_eq!(both, [Some(ErrorClass::Server), Some(ErrorClass::RateLimited)]);
+    let half_open_ms = now_ms + 1000;
+    assert_eq!(obstacle(&mut world, 0, half_open_ms), None);
+    world.states.targets[0].health.begin(half_open_ms);
+    assert_eq!(obstacle(&mut world, 0, half_open_ms), Some(ErrorClass::Server), "one trial at a time");
+    world.up(0);
+    world.states.regions[0].apply(Verdict::unhealthy(0, FOR_EVER, ErrorClass::Connect));
+    assert_eq!(obstacle(&mut world, 0, now_ms), Some(ErrorClass::Connect));
 }
 
 #[test]

@@ -60,6 +60,14 @@ impl Health {
         }
     }
 
+    /// Why no request may go there now.
+    pub fn obstacle(&self, now_ms: u64) -> Option<ErrorClass> {
+        match self.verdict {
+            Verdict::Unhealthy { why, .. } if !self.admits(now_ms) => Some(why),
+            _ => None,
+        }
+    }
+
     /// A request goes there. Where nothing is better it may go there unadmitted.
     pub fn begin(&mut self, now_ms: u64) {
         if self.verdict != Verdict::Healthy && self.admits(now_ms) {

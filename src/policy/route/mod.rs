@@ -32,6 +32,7 @@ use latency::Latency;
 use usage::Usage;
 
 use crate::config::Routing;
+use crate::telemetry::ErrorClass;
 
 /// What a shard knows of all targets and regions that rules name.
 #[derive(Default)]
@@ -90,6 +91,19 @@ impl States {
         let region = routing.targets.get(at).and_then(|target| self.regions.get_mut(target.region));
         let target = self.targets.get_mut(at).map(|state| &mut state.health);
         [target, region].into_iter().flatten().for_each(|health| health.begin(now_ms));
+    }
+
+    /// Why the target cannot be used now: what made it or its region unhealthy, or that its usage limits are reached.
+    /// `shards` is how many the process has.
+    pub fn obstacle(&mut self, routing: &Routing, at: usize, shards: u64, now_ms: u64) -> Option<ErrorClass> {
+        let target = routing.targets.get(at)?;
+        let state = self.targets.get_mut(at)?;
+        let healths = [Some(&state.health), self.regions.get(target.region)];
+        let unhealthy = healths.into_iter().flatten().find_map(|health| health.obstacle(now_ms));
+        unhealthy.or_else(|| {
+            let limits = target.usage_limits.as_ref()?;
+            (!state.usage.within(limits, shards, now_ms)).then_some(ErrorClass::RateLimited)
+        })
     }
 
     /// What another shard, or an active probe, found.

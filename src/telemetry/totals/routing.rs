@@ -6,18 +6,24 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use ahash::RandomState;
 
 use super::{Asked, Budget, ByRule, ByTarget, LABEL_BYTES_MAX, Routed, Store, Totals, label};
-use crate::telemetry::path::{self, Step, StepKind};
+use crate::telemetry::path::{self, Choice, FirstMove, Step, StepKind};
 use crate::telemetry::series::RoutedLabels;
 use crate::telemetry::{ErrorClass, Record, verdict};
 
 impl Totals {
     pub(super) fn observe_routing(&mut self, record: &Record) {
         let asked = Asked::of(record, &self.metadata_labels);
-        if let (Some(route), Some(first)) = (&record.routing, path::first(record)) {
+        if let Some(Choice { route, target, .. }) = path::choice(record) {
             let rule = label(&route.rule, LABEL_BYTES_MAX);
-            let to = label(&first.target.fqn, LABEL_BYTES_MAX);
+            let to = label(&target.fqn, LABEL_BYTES_MAX);
             let labels = RoutedLabels { rule: &*rule, from: "", to: &*to, reason: "" };
             count(&mut self.balanced, &asked, labels, &self.state, &mut self.budget);
+        }
+        if let Some(FirstMove { rule, from, to, why }) = path::first_move(record) {
+            let rule = label(rule, LABEL_BYTES_MAX);
+            let [from, to] = [from, &*to.target].map(|target| label(&target.fqn, LABEL_BYTES_MAX));
+            let labels = RoutedLabels { rule: &*rule, from: &*from, to: &*to, reason: why.as_str() };
+            count(&mut self.fallbacks, &asked, labels, &self.state, &mut self.budget);
         }
         if record.attempts.len() < 2 {
             return;
@@ -162,6 +168,21 @@ mod tests {
             moves,
             [("chat", openai, azure, 1), ("last-resort", azure, claude, 1), ("last-resort", claude, mistral, 1)]
         );
+    }
+
+    /// What was sent elsewhere at once is a move of the fallback rule, after the routing's choice where it made one.
+    #[test]
+    fn what_was_diverted_is_a_move_of_the_fallback_rule() {
+        let (openai, claude) = ("openai-main/gpt-4o-mini", "claude/claude-sonnet-5");
+        let chosen = [(claude, "chat", "", openai, "", 1)];
+        for (record, chosen) in
+            [(fixture::diverted(), &chosen[..]), (Record { routing: None, ..fixture::diverted() }, &[][..])]
+        {
+            let totals = observed([record]);
+            assert_eq!(routed(&totals.balanced), chosen);
+            assert_eq!(routed(&totals.fallbacks), [(claude, "last-resort", openai, claude, "overloaded", 1)]);
+            assert_eq!(totals.rules.iter().count(), 0, "nothing had failed");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::field;
 use crate::control::export::otlp::proto::{self, Attributes};
-use crate::telemetry::path::{self, Step, StepKind};
+use crate::telemetry::path::{self, Choice, FirstMove, Step, StepKind};
 use crate::telemetry::{ErrorClass, Record};
 
 /// Fields of Span.Event.
@@ -12,13 +12,24 @@ const ATTRIBUTES: u32 = 3;
 
 /// Nothing for a request that went where its name says, at the first attempt.
 pub fn write(record: &Record, out: &mut Vec<u8>) {
-    if let (Some(route), Some(first)) = (&record.routing, path::first(record)) {
+    if let (Some(Choice { route, target, reason, passed_over }), Some(first)) =
+        (path::choice(record), path::first(record))
+    {
         event(record, first.start_ns, "sluice.route", out, |attributes| {
             attributes.text("sluice.route.rule", &route.rule);
             attributes.text("sluice.route.type", route.routing_type);
-            attributes.text("sluice.target", &first.target.fqn);
-            attributes.text("sluice.reason", first.reason.as_str());
-            attributes.int("sluice.passed_over", first.passed_over.into());
+            attributes.text("sluice.target", &target.fqn);
+            attributes.text("sluice.reason", reason.as_str());
+            attributes.int("sluice.passed_over", passed_over.into());
+        });
+    }
+    if let Some(FirstMove { rule, from, to, why }) = path::first_move(record) {
+        event(record, to.start_ns, "sluice.fallback", out, |attributes| {
+            attributes.text("sluice.route.rule", rule);
+            attributes.text("sluice.from", &from.fqn);
+            attributes.text("sluice.target", &to.target.fqn);
+            attributes.text("sluice.reason", why.as_str());
+            attributes.int("sluice.passed_over", to.passed_over.into());
         });
     }
     if record.attempts.len() > 1 {

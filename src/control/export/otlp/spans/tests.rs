@@ -292,6 +292,24 @@ fn a_fallback_tells_what_was_chosen_and_why_it_went_on() {
 }
 
 #[test]
+fn a_request_that_was_diverted_tells_from_where_and_why() {
+    let spans = spans(&fixture::diverted());
+    let [route, fallback] = &events(&spans[0])[..] else { panic!("two events") };
+    assert!(route.2.contains(&"sluice.target=openai-main/gpt-4o-mini".into()), "{route:?}");
+    assert_eq!(fallback.0, "sluice.fallback");
+    for attribute in [
+        "sluice.from=openai-main/gpt-4o-mini",
+        "sluice.passed_over=1",
+        "sluice.reason=overloaded",
+        "sluice.route.rule=last-resort",
+        "sluice.target=claude/claude-sonnet-5",
+    ] {
+        assert!(fallback.2.iter().any(|known| known == attribute), "{attribute} {fallback:?}");
+    }
+    assert!(!has(&spans[0], "sluice.rescued_by=fallback"));
+}
+
+#[test]
 fn the_loser_of_a_hedge_is_no_error_and_keeps_its_bill() {
     let spans = spans(&fixture::hedged());
     assert_eq!(statuses(&spans), [StatusCode::Unset; 3]);
