@@ -40,6 +40,7 @@ fn record(user: usize) -> Record {
         provider: "openai".into(),
         host: "api.openai.com".into(),
         port: 443,
+        family: sluice::meter::family("gpt-4o-mini"),
         pricing: None,
         learned: Default::default(),
         family: sluice::meter::family("gpt-4o-mini"),

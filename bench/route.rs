@@ -33,6 +33,7 @@ fn routing() -> Routing {
             provider: "openai".into(),
             host: "api.openai.com".into(),
             port: 443,
+            family: sluice::meter::Family::Unknown,
             pricing: price(at),
             learned: Default::default(),
             family: sluice::meter::family("gpt-4o-mini"),

@@ -38,7 +38,7 @@ pub struct Plan {
     /// The fallback rule that was come to.
     fallback: Option<usize>,
     /// What the name or its rule leads to, where a fallback rule had something better at once.
-    spare: Option<Pick>,
+    spare: Option<Box<Pick>>,
     /// Of `Routing::targets`, those tried.
     tried: Vec<usize>,
     /// Retries on the present target.
@@ -123,7 +123,7 @@ impl Plan {
         let rule = self.fallback_rule(Then::Next, &failure, &pick, request, &snapshot.routing);
         let Some(better) = rule.and_then(|rule| self.of_fallback(rule, true, request, &snapshot)) else { return pick };
         request.record().diverted = Some(Diverted { from: pick.target.clone(), reason: pick.reason, why: class });
-        self.spare = Some(pick.because(AttemptReason::Fallback));
+        self.spare = Some(Box::new(pick.because(AttemptReason::Fallback)));
         Pick { passed_over: better.passed_over.saturating_add(1), ..better }
     }
 
@@ -173,7 +173,7 @@ impl Plan {
         let pick = self
             .fallback_rule(then, failure, failed, request, &snapshot.routing)
             .and_then(|rule| self.of_fallback(rule, false, request, &snapshot));
-        let pick = pick.or_else(|| self.spare.take().filter(|_| then == Then::Next))?;
+        let pick = pick.or_else(|| self.spare.take().filter(|_| then == Then::Next).map(|spare| *spare))?;
         self.take(&pick);
         Some(pick)
     }
@@ -199,7 +199,8 @@ impl Plan {
     pub fn instead(&mut self, request: &mut Request) -> Option<Pick> {
         let snapshot = request.snapshot.clone();
         let Some(rule) = self.fallback else { return self.of_rule(true, request, &snapshot) };
-        let pick = self.of_fallback(rule, false, request, &snapshot).or_else(|| self.spare.take())?;
+        let pick =
+            self.of_fallback(rule, false, request, &snapshot).or_else(|| self.spare.take().map(|spare| *spare))?;
         self.take(&pick);
         Some(pick)
     }
