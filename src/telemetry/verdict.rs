@@ -48,7 +48,10 @@ fn error_name(record: &Record) -> &'static str {
         Outcome::Truncated => Some(ErrorClass::Truncated.as_str()),
         _ => None,
     };
-    record.error_code.or_else(of_attempt).or_else(of_outcome).unwrap_or(OTHER_ERROR)
+    // What a provider answered has one name, whether it was passed on as it came or said again in the caller's dialect.
+    let answered = record.attempts.last().is_some_and(|attempt| attempt.status >= 400);
+    let of_answer = of_attempt().filter(|_| answered && record.outcome != Outcome::Refused);
+    of_answer.or(record.error_code).or_else(of_attempt).or_else(of_outcome).unwrap_or(OTHER_ERROR)
 }
 
 /// What went wrong between Sluice and the upstream. The client's own doings are not the upstream's error; any status
@@ -79,4 +82,25 @@ pub fn method_name(method: &str) -> &'static str {
 pub fn first_chunk_ns(record: &Record, attempt: &Attempt) -> Option<u64> {
     let first = record.first_token_ns.filter(|_| record.stream)?;
     first.checked_sub(attempt.start_ns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::fixture;
+
+    #[test]
+    fn a_providers_answer_has_one_name_in_whatever_dialect_it_was_passed_on() {
+        let mut limited = fixture::stream();
+        (limited.status, limited.attempts[0].status) = (429, 429);
+        limited.attempts[0].error = Some(ErrorClass::RateLimited);
+        let translated =
+            Record { outcome: Outcome::Failed, error_code: Some("rate_limit_exceeded"), ..limited.clone() };
+        for record in [&limited, &translated] {
+            assert_eq!([inference_failure(record), request_error(record)], [Some("rate_limited"); 2]);
+        }
+        let mut silent = translated;
+        silent.attempts[0].status = 0;
+        assert_eq!(inference_failure(&silent), Some("rate_limit_exceeded"));
+    }
 }
