@@ -121,7 +121,7 @@ async fn second(plan: &mut Plan, request: &mut Request) -> Option<(Pick, attempt
         request.shard.count(|counters| counters.retries_denied += 1);
         return None;
     }
-    let mut pick = plan.instead(request)?.because(AttemptReason::Hedge);
+    let mut pick = plan.beside(request)?.because(AttemptReason::Hedge);
     let out = prepared(plan, &mut pick, request).await.ok()?;
     request.shard.budget.borrow_mut().withdraw();
     Some((pick, out))

@@ -1,8 +1,6 @@
 //! Where a request may go, from one attempt to the next: what was tried, what is left, and what becomes of a failure.
 //! Between the data plane, which has the request, and policy/route, which decides.
 
-use std::rc::Rc;
-
 use super::admit::{Admitted, BodySpan, Identified, refuse_model};
 use super::attempt::{Waits, estimate};
 use super::buffers::Held;
@@ -135,7 +133,17 @@ impl Plan {
     }
 
     /// The rule's next candidate.
-    fn of_rule(&mut self, is_fallback: bool, request: &mut Request, snapshot: &Rc<Snapshot>) -> Option<Pick> {
+    fn of_rule(&mut self, is_fallback: bool, request: &mut Request, snapshot: &Snapshot) -> Option<Pick> {
+        let (at, pick) = self.chosen(is_fallback, request, snapshot)?;
+        self.eligible &= !(1 << at);
+        if is_fallback {
+            self.take(&pick);
+        }
+        Some(pick)
+    }
+
+    /// The same, and its place; it is not taken yet.
+    fn chosen(&self, is_fallback: bool, request: &mut Request, snapshot: &Snapshot) -> Option<(usize, Pick)> {
         let rule_at = self.rule?;
         let rule = rule_at.of(&snapshot.routing)?;
         let eligible = if is_fallback { self.left(rule) } else { self.eligible };
@@ -143,12 +151,7 @@ impl Plan {
             RoutingType::Cost | RoutingType::Slo(_) => self.tokens(),
             _ => (0, 0),
         };
-        let (at, pick) = choose_of(rule_at, eligible, is_fallback, self.session, tokens, request, snapshot)?;
-        self.eligible &= !(1 << at);
-        if is_fallback {
-            self.take(&pick);
-        }
-        Some(pick)
+        choose_of(rule_at, eligible, is_fallback, self.session, tokens, request, snapshot)
     }
 
     fn tokens(&self) -> (u64, u64) {
@@ -195,7 +198,22 @@ impl Plan {
         (then == Then::Next || falls_back(failure, &rule.statuses)).then_some(at)
     }
 
-    /// Another target in place of one that was not tried, or is late: of the rule, or of the fallback rule that was come to.
+    /// Another target of the rule beside one that is late: only one that can be used, and the others stay for failures.
+    pub fn beside(&mut self, request: &mut Request) -> Option<Pick> {
+        let snapshot = request.snapshot.clone();
+        if self.fallback.is_some() {
+            return None;
+        }
+        let (at, pick) = self.chosen(true, request, &snapshot)?;
+        if obstacle(&pick, request, &snapshot).is_some() {
+            return None;
+        }
+        self.eligible &= !(1 << at);
+        self.take(&pick);
+        Some(pick)
+    }
+
+    /// Another target in place of one that was not tried: of the rule, or of the fallback rule that was come to.
     pub fn instead(&mut self, request: &mut Request) -> Option<Pick> {
         let snapshot = request.snapshot.clone();
         let Some(rule) = self.fallback else { return self.of_rule(true, request, &snapshot) };

@@ -276,3 +276,25 @@ fn a_hedged_stream_can_be_carried_on() {
     agree(&live, &sink, &rows.into_inner().expect("rows"), &mut failures);
     failures.none();
 }
+
+/// Scenario: the first target is late, and the only other one is known to be out.
+/// Guarantees: it is not asked beside the first, whose answer it is; it is still there for a first one that fails.
+#[test]
+fn a_target_that_is_out_is_no_hedge() {
+    let mut stage = Stage::new();
+    let targets = [to("openai", "tokens=3,late=600", ""), to("openai", "503", "retry_config: {attempts: 0}")];
+    let rule = stage.rule(AFTER, &targets);
+    let more = format!(
+        "---\ntype: gateway-load-balancing-config\nname: more\nrules:\n  - {{id: other, type: priority-based-routing, \
+         when: {{models: [other]}}, load_balance_targets: [{{target: {}, retry_config: {{attempts: 0}}}}]}}\n",
+        rule.fqn(1)
+    );
+    let live = stage.start("io_uring", &more);
+    for _ in 0..3 {
+        assert_eq!(live.ask(Face::Chat, "other", false).said.status, 503);
+    }
+    let told = live.ask(Face::Chat, &rule.model, false);
+    let attempts = (told.field("x-sluice-target"), told.field("x-sluice-attempts"));
+    assert_eq!((told.said.status, attempts), (200, (&*rule.fqn(0), "1")), "{}", told.said.body);
+    assert_eq!(live.requests(&rule.targets[1]), 3);
+}
