@@ -43,7 +43,6 @@ fn record(user: usize) -> Record {
         family: sluice::meter::family("gpt-4o-mini"),
         pricing: None,
         learned: Default::default(),
-        family: sluice::meter::family("gpt-4o-mini"),
     };
     let attempt = Attempt {
         target: Arc::new(target),

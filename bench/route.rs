@@ -1,17 +1,19 @@
-//! The choice between twenty targets of which everything is known, by every type of routing.
+//! The choice between twenty targets of which everything is known, by every type of routing. `cost` is by prices of one's
+//! own, `cost_listed` by list prices with a step at long inputs and a discount; at `outage` the five that come first are out.
 
 use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use sluice::config::{Candidate, Change, Codes, Retry, RouteTarget, Routing, RoutingType, SlaCutoff, Slo, UsageLimits};
-use sluice::meter::pricing::{PER_THOUSAND, PerThousand, scaled};
+use sluice::meter::pricing::{PER_THOUSAND, PerThousand, PriceList, Ratio, scaled};
 use sluice::meter::{Pricing, PrivateCost};
 use sluice::policy::route::States;
 use sluice::policy::route::choose::{Ask, choose};
+use sluice::policy::route::health::Verdict;
 use sluice::policy::route::latency::Answered;
 use sluice::policy::route::sticky;
-use sluice::telemetry::{Gaps, Target};
+use sluice::telemetry::{ErrorClass, Gaps, Target};
 
 const TARGETS: usize = 20;
 const NOW: u64 = 1_764_000_000_000;
@@ -22,7 +24,12 @@ fn price(at: usize) -> Option<Arc<Pricing>> {
     Some(Arc::new(Pricing::private(PrivateCost::Tokens(PerThousand { input, output, ..PerThousand::default() }))))
 }
 
-fn routing() -> Routing {
+fn listed(_: usize) -> Option<Arc<Pricing>> {
+    let list = PriceList { discount: Ratio::discounted("12.5").unwrap_or(Ratio::ONE), ..PriceList::default() };
+    list.pricing("openai", "api.openai.com", None, "gpt-5.4").map(Arc::new)
+}
+
+fn routing(price: fn(usize) -> Option<Arc<Pricing>>) -> Routing {
     let mut routing = Routing::default();
     for at in 0..TARGETS {
         let target = Target {
@@ -33,7 +40,6 @@ fn routing() -> Routing {
             provider: "openai".into(),
             host: "api.openai.com".into(),
             port: 443,
-            family: sluice::meter::Family::Unknown,
             pricing: price(at),
             learned: Default::default(),
             family: sluice::meter::family("gpt-4o-mini"),
@@ -84,19 +90,25 @@ fn answered(at: u64) -> Answered {
 }
 
 fn benches(c: &mut Criterion) {
-    let (routing, candidates) = (routing(), candidates());
-    let mut states = states(&routing);
+    let (own, listed, candidates) = (routing(price), routing(listed), candidates());
+    let mut states = states(&own);
     let mut group = c.benchmark_group("route");
     let slo = RoutingType::Slo(Slo { ttft_p95_ms: Some(310), itl_p95_ms: Some(30) });
-    for (name, routing_type, session) in [
-        ("weight", RoutingType::Weight, None),
-        ("sticky", RoutingType::Weight, Some(7)),
-        ("latency", RoutingType::Latency, None),
-        ("priority", RoutingType::Priority, None),
-        ("cost", RoutingType::Cost, None),
-        ("slo", slo, None),
-        ("least_busy", RoutingType::LeastBusy, None),
+    for (name, routing_type, session, routing) in [
+        ("weight", RoutingType::Weight, None, &own),
+        ("sticky", RoutingType::Weight, Some(7), &own),
+        ("latency", RoutingType::Latency, None, &own),
+        ("priority", RoutingType::Priority, None, &own),
+        ("cost", RoutingType::Cost, None, &own),
+        ("cost_listed", RoutingType::Cost, None, &listed),
+        ("slo", slo, None, &own),
+        ("least_busy", RoutingType::LeastBusy, None, &own),
+        ("outage", RoutingType::Priority, None, &own),
     ] {
+        if name == "outage" {
+            let out = states.targets.iter_mut().take(5);
+            out.for_each(|state| state.health.apply(Verdict::unhealthy(NOW, u64::MAX, ErrorClass::Server)));
+        }
         let mut random = 0;
         group.bench_function(format!("choose/{name}"), |b| {
             b.iter(|| {
@@ -109,11 +121,11 @@ fn benches(c: &mut Criterion) {
                     session,
                     tokens: (1_000, 200),
                     shards: 2,
-                    routing: &routing,
+                    routing,
                 };
                 let choice = choose(black_box(&routing_type), &candidates, &mut states, black_box(&ask));
                 if let Some(choice) = choice {
-                    states.begin(&routing, candidates[choice.candidate].target, NOW);
+                    states.begin(routing, candidates[choice.candidate].target, NOW);
                 }
                 choice
             })

@@ -29,7 +29,7 @@ pub use ratio::Ratio;
 pub use table::{TABLE_BYTES_MAX, Table, TableFault};
 
 use super::{Geo, Usage, UsageSource};
-use row::Row;
+use row::{Beside, Row};
 
 /// The prices of one target, with everything that decides between them.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -101,24 +101,31 @@ impl Pricing {
         Self { basis: Basis::Private(cost), rows, discount: Ratio::ONE, geo: Geo::Global }
     }
 
-    /// In pico-USD; `None` when this usage has no known price.
+    /// In pico-USD; `None` when this usage has no known price. Inlined whole: targets are ranked by it, and what is known
+    /// to be 0 there (all but input and output) costs nothing then.
+    #[inline(always)]
     pub fn cost(&self, usage: &Usage, unix_s: u64) -> Option<i64> {
-        self.charge(usage, unix_s).map(|charge| charge.pico_usd)
+        self.charged(usage, unix_s).map(|charge| charge.pico_usd)
     }
 
     /// The same with where it comes from. What a provider reports is taken where list prices do not know; `None` also
     /// when nothing was used.
     pub fn charge(&self, usage: &Usage, unix_s: u64) -> Option<Charge> {
+        self.charged(usage, unix_s)
+    }
+
+    #[inline(always)]
+    fn charged(&self, usage: &Usage, unix_s: u64) -> Option<Charge> {
         let reported_pico_usd = usage.provider_cost_pico_usd;
         if usage.source == UsageSource::None && reported_pico_usd.is_none() {
             return None;
         }
         let row = self.rows.iter().find(|row| row.holds(unix_s));
-        let usage = match self.basis {
-            Basis::Public => *usage,
-            Basis::Private(_) => PrivateCost::seen(usage),
+        let beside = match self.basis {
+            Basis::Public => Beside { modifiers: usage.modifiers, web_searches: usage.web_searches },
+            Basis::Private(_) => PrivateCost::beside(),
         };
-        let known = row.and_then(|row| row.cost(&usage, unix_s, self.geo, self.discount));
+        let known = row.and_then(|row| row.cost(usage, beside, unix_s, self.geo, self.discount));
         let (pico_usd, source) = match (&self.basis, known) {
             (Basis::Public, Some(known)) => (known, CostSource::Public),
             (Basis::Public, None) => (reported_pico_usd?, CostSource::Provider),

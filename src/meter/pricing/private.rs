@@ -2,8 +2,8 @@
 
 use super::decimal::shown;
 use super::rates::{Ladder, Rates, Unit};
-use super::row::Row;
-use crate::meter::{Modifiers, Usage};
+use super::row::{Beside, Row};
+use crate::meter::Modifiers;
 
 /// Rates in 10^-18 USD per token.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -53,8 +53,8 @@ impl PrivateCost {
 
     /// It is what one pays for the tokens, in every service tier, at any speed and place; calls of a provider's web
     /// search have no part in it.
-    pub(super) fn seen(usage: &Usage) -> Usage {
-        Usage { modifiers: Modifiers::default(), web_searches: 0, ..*usage }
+    pub(super) fn beside() -> Beside {
+        Beside { modifiers: Modifiers::default(), web_searches: 0 }
     }
 
     pub fn shown(&self) -> String {

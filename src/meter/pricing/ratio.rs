@@ -35,17 +35,18 @@ impl Ratio {
         Self { num: num / a, den: 1_000_000 / a }
     }
 
-    pub fn num(self) -> i128 {
+    pub fn num(self) -> u64 {
         self.num.into()
     }
 
-    pub fn den(self) -> i128 {
+    pub fn den(self) -> u64 {
         self.den.into()
     }
 
     /// `rate` times this, to the nearest.
     pub fn of(self, rate: i64) -> Option<i64> {
-        i64::try_from((i128::from(rate) * self.num() + self.den() / 2) / self.den()).ok()
+        let (num, den) = (i128::from(self.num), i128::from(self.den));
+        i64::try_from((i128::from(rate) * num + den / 2) / den).ok()
     }
 
     /// In decimals: reads back as the same ratio.

@@ -1,5 +1,7 @@
 //! Costs computed by hand, one case for everything that decides a price.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::meter::{Billed, Modifiers, Tier};
 
@@ -260,4 +262,41 @@ fn a_private_cost_is_the_same_in_every_tier() {
     let embedding = Pricing::private(PrivateCost::EmbeddingTokens(rate("0.00002", PER_THOUSAND)));
     assert_eq!(embedding.cost(&usage(1_000_000, 0), NOON), Some(USD / 50));
     assert_eq!(embedding.shown(), "{metric: per_1000_embedding_tokens, value: 0.00002}");
+}
+
+/// The price of a row with a surcharge for place and a discount, each step as large as it can get.
+fn by_the_book(rates: [i64; 2], place: Ratio, discount: Ratio, used: &Usage, search: i64) -> Option<i64> {
+    let of = |rate: i64, count: u64| i128::from(rate).checked_mul(count.into());
+    let [num, den, discount_num, discount_den] =
+        [place.num(), place.den(), discount.num(), discount.den()].map(i128::from);
+    let tokens = of(rates[0], used.input)?.checked_add(of(rates[1], used.output)?)?.checked_mul(num)?;
+    let searches = of(search, used.web_searches.into())?.checked_mul(1_000_000)?.checked_mul(den)?;
+    let sum = tokens.checked_add(searches)?.checked_mul(discount_num)?;
+    let den = den * discount_den * 1_000_000;
+    i64::try_from(sum.checked_add(den / 2)? / den).ok()
+}
+
+proptest! {
+    #[test]
+    fn small_sums_and_large_ones_come_to_the_same(
+        sizes in [0_u32..63, 0..63, 0..64, 0..64, 0..43, 0..32],
+        bits in any::<[u64; 6]>(),
+        ratios in prop::sample::subsequence(vec!["1", "0.925", "0.333333", "1.1", "1000"], 2),
+    ) {
+        let of = |at: usize| bits[at] & ((1 << sizes[at]) - 1);
+        let [place, discount] = [0, 1].map(|at| Ratio::parse(ratios[at]).expect("a ratio"));
+        let (rates, search) = ([of(0) as i64, of(1) as i64], of(4) as i64);
+        let mut row = row::Row { us: Some(place), web_search: Some(search), ..row::Row::default() };
+        row.standard.base.set(rates::Unit::Input, Some(rates[0]));
+        row.standard.base.set(rates::Unit::Output, Some(rates[1]));
+        let used = Usage { web_searches: of(5) as u32, ..usage(of(2), of(3)) };
+        for (geo, place) in [(Geo::Us, place), (Geo::Global, Ratio::ONE)] {
+            for discount in [discount, Ratio::ONE] {
+                let pricing = Pricing::of_rows(vec![row.clone()], discount, geo);
+                let cost = pricing.cost(&used, NOON);
+                prop_assert_eq!(cost, by_the_book(rates, place, discount, &used, search), "{:?} {:?}", used, rates);
+                prop_assert_eq!(pricing.charge(&used, NOON).map(|charge| charge.pico_usd), cost);
+            }
+        }
+    }
 }

@@ -1,8 +1,11 @@
 //! Which candidate of a rule is next: the first, in the order of its routing type, of those that can be used.
+//!
+//! The order comes first, whether a candidate can be used after it, and only of those that the choice depends on: mostly
+//! that is one, and most of what is known of the others stays where it is.
 
-use super::rank::{Rank, Ranking};
-use super::{State, States};
-use crate::config::{CANDIDATES_MAX, Candidate, RouteTarget, RoutingType};
+use super::States;
+use super::rank::Order;
+use crate::config::{Candidate, RoutingType};
 use crate::telemetry::AttemptReason;
 
 /// What a choice depends on beside the rule and what is known of its targets.
@@ -49,14 +52,12 @@ pub struct Choice {
     pub candidate: usize,
     /// Eligible candidates that would have come first, but for their health, their limits or their SLA.
     pub passed_over: u8,
-    /// It is one of those itself: nothing better was left.
-    pub unavailable: bool,
 }
 
 /// Whether a candidate can be used, the best first. Where none is available, one that is slow still beats one over its
 /// limit, and that beats one that will probably fail.
-#[derive(Clone, Copy)]
-enum Standing {
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Standing {
     Available,
     /// Its SLA is not kept.
     Slow,
@@ -73,41 +74,21 @@ pub fn choose(
     states: &mut States,
     ask: &Ask<'_>,
 ) -> Option<Choice> {
-    let mut ranks = [Rank::LAST; CANDIDATES_MAX];
-    let mut standings = [0_u64; Standing::Unhealthy as usize + 1];
-    let mut ranking = Ranking::new(routing_type, candidates, ask);
-    for (at, (candidate, rank)) in candidates.iter().zip(&mut ranks).enumerate() {
-        let dup = ranking.occurrence(at, candidate);
-        if ask.eligible & (1 << at) == 0 || !takes(routing_type, candidate, ask.is_fallback) {
-            continue;
-        }
-        let Some(target) = ask.routing.targets.get(candidate.target) else { continue };
-        let region = states.regions.get(target.region);
-        let region_admits = region.is_none_or(|region| region.admits(ask.now_ms));
-        let Some(state) = states.targets.get_mut(candidate.target) else { continue };
-        let standing = if region_admits { standing(candidate, target, state, ask) } else { Standing::Unhealthy };
-        if let Some(mask) = standings.get_mut(standing as usize) {
-            *mask |= 1 << at;
-        }
-        *rank = ranking.rank(at, dup, candidate, target, state);
+    let mut order = Order::of(routing_type, candidates, states, ask);
+    let mut standing = |at: usize| candidates.get(at).map_or(Standing::Unhealthy, |one| standing(one, states, ask));
+    if *routing_type == RoutingType::Latency {
+        order.compare(ask, &mut standing);
     }
-    let (at, &best) = standings.iter().enumerate().find(|(_, mask)| **mask != 0)?;
-    let all = standings.iter().fold(0, |all, mask| all | mask);
-    ranking.compare(&mut ranks, best, all);
-    let rank = |at: &usize| ranks.get(*at).copied().unwrap_or(Rank::LAST);
-    let candidate = bits(best).min_by_key(rank)?;
-    let passed_over = bits(all & !best).filter(|other| rank(other) < rank(&candidate)).count() as u8;
-    Some(Choice { candidate, passed_over, unavailable: at != Standing::Available as usize })
+    order.first(&mut standing)
 }
 
-/// Weight 0 is for what failed elsewhere: where it does not take that either, it is for nothing.
-fn takes(routing_type: &RoutingType, candidate: &Candidate, is_fallback: bool) -> bool {
-    let never_first = *routing_type == RoutingType::Weight && candidate.weight == 0;
-    candidate.takes_fallback || !(is_fallback || never_first)
-}
-
-fn standing(candidate: &Candidate, target: &RouteTarget, state: &mut State, ask: &Ask<'_>) -> Standing {
-    if !state.health.admits(ask.now_ms) {
+fn standing(candidate: &Candidate, states: &mut States, ask: &Ask<'_>) -> Standing {
+    let at = candidate.target;
+    let (Some(target), Some(state)) = (ask.routing.targets.get(at), states.targets.get_mut(at)) else {
+        return Standing::Unhealthy;
+    };
+    let region = states.regions.get(target.region);
+    if !state.health.admits(ask.now_ms) || region.is_some_and(|region| !region.admits(ask.now_ms)) {
         return Standing::Unhealthy;
     }
     if let Some(limits) = &target.usage_limits
@@ -121,13 +102,4 @@ fn standing(candidate: &Candidate, target: &RouteTarget, state: &mut State, ask:
         return Standing::Slow;
     }
     Standing::Available
-}
-
-/// The indices of the bits that are set.
-pub(super) fn bits(mut mask: u64) -> impl Iterator<Item = usize> {
-    std::iter::from_fn(move || {
-        let at = (mask != 0).then(|| mask.trailing_zeros() as usize);
-        mask &= mask.wrapping_sub(1);
-        at
-    })
 }

@@ -1,6 +1,8 @@
 //! Choices one by one: who is eligible, who comes first, who last.
 
-use super::choose::{Ask, Choice};
+use proptest::prelude::*;
+
+use super::choose::{Ask, Choice, choose};
 use super::health::Verdict;
 use super::testing::{FOR_EVER, NOW, World};
 use crate::config::{Routing, RoutingType, Slo};
@@ -29,8 +31,7 @@ fn every_type_tries_every_eligible_candidate_once_and_unavailable_ones_last() {
         assert_eq!(world.ask(0, false), None, "{routing_type:?}");
         // Bits beyond the candidates are nobody's.
         assert_eq!(world.ask(1 << 63, false), None, "{routing_type:?}");
-        let choice = world.ask(0b01001, false);
-        assert!(choice.is_some_and(|choice| choice.unavailable), "{routing_type:?} {choice:?}");
+        assert!(world.ask(0b01001, false).is_some(), "{routing_type:?}");
     }
 }
 
@@ -89,7 +90,7 @@ fn weight_zero_is_for_what_fails_elsewhere() {
     world.down(0, FOR_EVER);
     assert_eq!(world.first().candidate, 1);
     world.down(1, FOR_EVER);
-    assert_eq!(world.first(), Choice { candidate: 2, passed_over: 2, unavailable: false });
+    assert_eq!(world.first(), Choice { candidate: 2, passed_over: 2 });
     world.candidates[2].takes_fallback = false;
     assert!(world.order().iter().all(|at| *at != 2));
 }
@@ -103,11 +104,11 @@ fn priority_takes_the_lowest_number_and_equal_ones_by_chance() {
     assert!((60..140).contains(&swapped), "{swapped}");
     world.down(1, FOR_EVER);
     let choice = world.first();
-    assert_eq!((choice.passed_over, choice.unavailable), (1, false));
+    assert_eq!(choice.passed_over, 1);
     for at in [0, 2, 3] {
         world.down(at, FOR_EVER);
     }
-    assert_eq!(world.first(), Choice { candidate: 1, passed_over: 0, unavailable: true });
+    assert_eq!(world.first(), Choice { candidate: 1, passed_over: 0 });
 }
 
 #[test]
@@ -118,7 +119,7 @@ fn the_unavailable_come_by_how_much_can_be_hoped_for() {
     (0..3).for_each(|_| world.answer(2));
     // Slow, over its limit, unhealthy.
     assert_eq!(world.order(), [2, 1, 0]);
-    assert_eq!(world.first(), Choice { candidate: 2, passed_over: 2, unavailable: true });
+    assert_eq!(world.first(), Choice { candidate: 2, passed_over: 2 });
 }
 
 #[test]
@@ -132,7 +133,7 @@ fn cost_takes_the_cheapest_for_this_request() {
         assert_eq!(world.order(), order, "{tokens:?}");
     }
     world.down(3, FOR_EVER);
-    assert_eq!(world.first(), Choice { candidate: 1, passed_over: 1, unavailable: false });
+    assert_eq!(world.first(), Choice { candidate: 1, passed_over: 1 });
     // Nothing known, or nothing different: as listed.
     assert_eq!(World::new(RoutingType::Cost, 3).order(), [0, 1, 2]);
     assert_eq!(World::new(RoutingType::Cost, 3).prices(&[Some((1, 2)); 3]).order(), [0, 1, 2]);
@@ -158,7 +159,7 @@ fn a_region_that_is_out_takes_its_targets_with_it() {
     let unhealthy = super::health::Verdict::unhealthy(0, FOR_EVER, crate::telemetry::ErrorClass::Connect);
     world.states.regions[0].apply(unhealthy);
     assert_eq!(world.order(), [2, 0, 1]);
-    assert_eq!(world.first(), Choice { candidate: 2, passed_over: 2, unavailable: false });
+    assert_eq!(world.first(), Choice { candidate: 2, passed_over: 2 });
 }
 
 /// A half-open target and its region are for one attempt at a time, whatever led to it: a retry after a failure that says
@@ -211,4 +212,75 @@ fn the_reason_is_the_types_but_for_fallbacks_and_sessions() {
     assert_eq!(reasons, [Weight, Latency, Priority, Cost, Slo, LeastBusy]);
     assert_eq!(ask(false, Some(1)).reason(&RoutingType::Weight), Sticky);
     assert_eq!(ask(true, Some(1)).reason(&RoutingType::Weight), Fallback);
+}
+
+/// How well a target is, and how fast.
+type Kind = (u8, u64);
+
+/// A world in which `kinds` say of each target whether it is well (0), slow, full or unhealthy.
+fn of_kinds(routing_type: RoutingType, kinds: &[Kind]) -> World {
+    let dollars: Vec<_> = kinds.iter().map(|(_, token_ms)| Some((*token_ms as i64, 1))).collect();
+    let numbers: Vec<u32> = kinds.iter().map(|(_, token_ms)| *token_ms as u32 % 4).collect();
+    let mut world = World::new(routing_type, kinds.len()).prices(&dollars).priorities(&numbers).weights(&numbers);
+    for (at, (kind, token_ms)) in kinds.iter().enumerate() {
+        world.providers[at].token_ms = *token_ms;
+        (0..4 * (token_ms % 3)).for_each(|_| world.answer(at));
+        world = match kind {
+            1 => world.sla(at, None, Some(1)),
+            2 => world.limits(at, Some(0), None),
+            _ => world,
+        };
+        if *kind == 3 {
+            world.down(at, FOR_EVER);
+        }
+    }
+    world
+}
+
+fn asked(world: &mut World, eligible: u64, random: u64) -> Option<Choice> {
+    let World { now_ms, routing_type, candidates, routing, states, .. } = world;
+    let (now_ms, tokens) = (*now_ms, (1_000, 200));
+    let ask = Ask { eligible, is_fallback: false, now_ms, random, session: None, tokens, shards: 1, routing };
+    choose(routing_type, candidates, states, &ask)
+}
+
+proptest! {
+    /// The order that it would be if all were well, without those that are not; of those as a last resort the best.
+    #[test]
+    fn who_is_not_well_is_passed_over_and_nobody_else(
+        kinds in prop::collection::vec((0_u8..4, 1_u64..40), 1..12),
+        random: u64,
+        eligible: u64,
+    ) {
+        let eligible = eligible & ((1 << kinds.len()) - 1);
+        for routing_type in ALL {
+            let well: Vec<Kind> = kinds.iter().map(|(_, token_ms)| (0, *token_ms)).collect();
+            let (mut world, mut all_well) = (of_kinds(routing_type, &kinds), of_kinds(routing_type, &well));
+            // Too little is known of those with no answers to call them slow.
+            let hope = |at: usize| match kinds[at] {
+                (1, token_ms) if token_ms % 3 == 0 || token_ms == 1 => 0,
+                (kind, _) => kind,
+            };
+            let (mut order, mut left) = (Vec::new(), eligible);
+            while let Some(choice) = asked(&mut all_well, left, random) {
+                order.push(choice.candidate);
+                left &= !(1 << choice.candidate);
+            }
+            prop_assert_eq!(order.len() as u32, eligible.count_ones());
+            let choice = asked(&mut world, eligible, random);
+            let best = order.iter().min_by_key(|at| hope(**at)).copied();
+            if routing_type != RoutingType::Latency {
+                let passed_over = order.iter().take_while(|at| Some(**at) != best).count() as u8;
+                prop_assert_eq!(choice, best.map(|candidate| Choice { candidate, passed_over }), "{:?}", routing_type);
+                continue;
+            }
+            // Who is fast depends on who can be used.
+            prop_assert_eq!(choice.map(|choice| hope(choice.candidate)), best.map(hope));
+            let Some(choice) = choice else { continue };
+            let mut ns = |at: usize| world.states.targets[at].latency.time_per_token_ns(NOW);
+            let usable = order.iter().filter(|at| hope(**at) == hope(choice.candidate));
+            let fastest = usable.filter_map(|at| ns(*at)).min();
+            prop_assert!(ns(choice.candidate).zip(fastest).is_none_or(|(ns, fastest)| ns * 5 <= fastest * 6));
+        }
+    }
 }

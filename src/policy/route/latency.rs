@@ -112,6 +112,8 @@ fn spread(gaps: &Gaps) -> impl Iterator<Item = (u64, u32)> + use<> {
 struct Calls {
     generating_us: u64,
     tokens: u64,
+    /// Of those, where they are enough: every choice asks for it, and a division is dear.
+    time_per_token_ns: Option<u64>,
     /// When the oldest one is to be forgotten, in unix seconds.
     oldest_ends_s: u64,
     /// Index of the oldest one.
@@ -130,7 +132,7 @@ struct Call {
 impl Default for Calls {
     fn default() -> Self {
         let ring = [Call::default(); WINDOW_CALLS];
-        Self { generating_us: 0, tokens: 0, oldest_ends_s: u64::MAX, first: 0, len: 0, ring }
+        Self { generating_us: 0, tokens: 0, time_per_token_ns: None, oldest_ends_s: u64::MAX, first: 0, len: 0, ring }
     }
 }
 
@@ -149,18 +151,26 @@ impl Calls {
             self.generating_us += u64::from(call.generating_us);
             self.tokens += u64::from(call.tokens);
         }
-        self.look_at_oldest();
+        self.look();
     }
 
     fn time_per_token_ns(&mut self, now_ms: u64) -> Option<u64> {
         self.forget(now_ms);
-        if (self.len as u64) < SAMPLES_MIN { None } else { (self.generating_us * 1000).checked_div(self.tokens) }
+        self.time_per_token_ns
     }
 
+    #[inline]
     fn forget(&mut self, now_ms: u64) {
-        while self.oldest_ends_s <= now_ms / 1000 {
+        if self.oldest_ends_s <= now_ms / 1000 {
+            self.forget_oldest(now_ms / 1000);
+        }
+    }
+
+    #[cold]
+    fn forget_oldest(&mut self, now_s: u64) {
+        while self.oldest_ends_s <= now_s {
             self.pop();
-            self.look_at_oldest();
+            self.look();
         }
     }
 
@@ -172,9 +182,12 @@ impl Calls {
         self.len -= 1;
     }
 
-    fn look_at_oldest(&mut self) {
+    /// After every change.
+    fn look(&mut self) {
         let oldest = self.ring.get(self.first).filter(|_| self.len > 0);
         self.oldest_ends_s = oldest.map_or(u64::MAX, |call| u64::from(call.unix_s) + WINDOW_S);
+        let enough = self.len as u64 >= SAMPLES_MIN;
+        self.time_per_token_ns = enough.then(|| (self.generating_us * 1000).checked_div(self.tokens)).flatten();
     }
 }
 

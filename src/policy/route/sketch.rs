@@ -57,10 +57,15 @@ impl Sketch {
 
     /// At most this long in 95 of 100 cases. `None`: too few samples.
     pub fn p95_us(&mut self, now_ms: u64) -> Option<u64> {
-        self.forget(now_ms);
         if self.found_ms.is_some_and(|found| now_ms.abs_diff(found) < FRESH_MS) {
             return self.p95_us;
         }
+        self.find(now_ms)
+    }
+
+    #[cold]
+    fn find(&mut self, now_ms: u64) -> Option<u64> {
+        self.forget(now_ms);
         if self.newer.samples.saturating_add(self.older.samples) < SAMPLES_MIN {
             return None;
         }
@@ -84,9 +89,13 @@ impl Sketch {
     fn forget(&mut self, now_ms: u64) {
         let half = now_ms / HALF_MS;
         // A clock that was set back a little changes nothing.
-        if half == self.half || half + 1 == self.half {
-            return;
+        if half != self.half && half + 1 != self.half {
+            self.turn_to(half);
         }
+    }
+
+    #[cold]
+    fn turn_to(&mut self, half: u64) {
         let newer = std::mem::replace(&mut self.newer, Half::EMPTY);
         self.older = if half == self.half + 1 { newer } else { Half::EMPTY };
         self.half = half;

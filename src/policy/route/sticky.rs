@@ -5,6 +5,8 @@
 //! and a session whose target is out goes to its own second choice until it is back. (Schindelhauer and Schomaker,
 //! "Weighted distributed hash tables", 2005.) Without a session the die is a random number: that is weighted chance.
 
+use std::f64::consts::{LN_2, SQRT_2};
+
 /// Of a session's identifiers, in their order; one that the request does not have is an empty one. It changes every
 /// `ttl_s` seconds, for each session at a time of its own, so that not all move at once; 0: never.
 pub fn session(identifiers: &[&[u8]], ttl_s: u64, now_ms: u64) -> u64 {
@@ -32,10 +34,27 @@ pub fn arrival(session: u64, target: u64, weight: u32) -> u64 {
     if weight == 0 {
         return u64::MAX;
     }
-    // Uniform in (0, 1): 53 bits and a half.
-    let uniform = ((mix(session ^ target) >> 11) as f64 + 0.5) * (1.0 / (1u64 << 53) as f64);
     // Not below 0, so the bits are in the order of the numbers.
-    (-uniform.ln() / f64::from(weight)).abs().to_bits()
+    (exponential(mix(session ^ target)) / f64::from(weight)).to_bits()
+}
+
+/// -log2(u), where u in (0, 1) is made of 52 bits of `die`; to 5e-8, which is less than weights can show. The library's
+/// logarithm takes three times as long and may differ in the last bit from one machine to the next; this is IEEE 754's
+/// own operations in a fixed order, the same everywhere.
+#[inline]
+fn exponential(die: u64) -> f64 {
+    const MANTISSA: u64 = (1 << 52) - 1;
+    const C: f64 = 2.0 / LN_2;
+    // u * 2^52, exactly: m * 2^exponent with m in [1, 2).
+    let bits = ((die >> 12) as i64 as f64 + 0.5).to_bits();
+    let exponent = (bits >> 52) as i32 - 1023;
+    let m = f64::from_bits(bits & MANTISSA | 1.0_f64.to_bits());
+    // log2(m / sqrt 2) = 2 artanh s / ln 2, by the first terms of its series: |s| < 0.172.
+    let s = (m - SQRT_2) / (m + SQRT_2);
+    let s2 = s * s;
+    let series = (C + s2 * (C / 3.0)) + s2 * s2 * (C / 5.0 + s2 * (C / 7.0));
+    // Where u is next to 1 the error may be more than what is left.
+    (f64::from(52 - exponent) - 0.5 - s * series).abs()
 }
 
 /// The finaliser of SplitMix64: every bit of the result depends on every bit of `value`.
@@ -75,6 +94,20 @@ mod tests {
         // Shards of different builds, behind one balancer, must agree.
         assert_eq!(session(&[b"user-1", b""], 600, NOW), 0x3b27_4049_dc38_e6e6);
         assert_eq!(target("openai-main/gpt-4o"), 0x555e_3f6d_9606_47c1);
+    }
+
+    #[test]
+    fn the_die_is_a_logarithm() {
+        let dice = (0..100_000).map(mix).chain([0, 1, 1 << 12, u64::MAX, u64::MAX >> 1, 1 << 63]);
+        for die in dice {
+            let exact = -(((die >> 12) as f64 + 0.5) / (1_u64 << 52) as f64).log2();
+            let near = exponential(die);
+            assert!(near.is_sign_positive() && (near - exact).abs() < 5e-8, "{die} {near} {exact}");
+        }
+        // To the last bit, on every machine: sessions go by it.
+        let bits = [0, 1 << 63, u64::MAX, mix(1)].map(|die| exponential(die).to_bits());
+        let known = [0x404a_7fff_ffa5_1b99, 0x3fef_ffff_e946_e658, 0x3e66_b919_a880_0000, 0x3fea_3af1_b5a6_484a];
+        assert_eq!(bits, known);
     }
 
     #[test]
