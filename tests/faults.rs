@@ -364,6 +364,7 @@ fn an_endless_stream_ends() {
         let endless = chat("mock/mock:tokens=2000,gap=5", true);
         let response = http::once(gateway.address, CHAT, &endless);
         ends_with_an_error(CHAT, &response, "total_timeout");
+        assert!(response.text().contains("the time it may take is over"), "{}", response.text());
         let mut stuck = Connection::open(gateway.address);
         stuck.send(http::post(CHAT, &chat("mock/mock:tokens=5000,size=1000", true), "").as_bytes());
         stuck.wait_for("data: ");

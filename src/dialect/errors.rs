@@ -26,7 +26,8 @@ pub fn error_body(face: Face, status: u16, code: &str, message: &str, request_id
 pub fn error_event(face: Face, code: &str, message: &str, request_id: &str, out: &mut Vec<u8>) {
     if is_anthropic(face) {
         out.extend_from_slice(b"event: error\ndata: ");
-        anthropic_error("api_error", code, message, request_id, out);
+        let kind = if matches!(code, "total_timeout" | "upstream_stalled") { "timeout_error" } else { "api_error" };
+        anthropic_error(kind, code, message, request_id, out);
     } else if face == Face::Responses {
         // As OpenAI does: SDKs raise on the first, readers of raw events know the second.
         out.extend_from_slice(b"event: error\ndata: {\"type\":\"error\",");

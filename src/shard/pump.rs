@@ -346,8 +346,9 @@ impl Relay {
                 dialect::error_event(face, code, message.trim_end(), &id, &mut event);
             }
             None => {
-                let message = "The answer broke off before its end: the provider's stream is incomplete.";
-                dialect::error_event(face, code_of(error), message, &id, &mut event);
+                let (code, why) = broken(error);
+                let message = format!("The answer broke off before its end: {why}.");
+                dialect::error_event(face, code, &message, &id, &mut event);
             }
         }
         let mut buf = self.about.shard.buffers.take(EVENT_BYTES);
@@ -424,11 +425,12 @@ fn push_last_chunk(trailers: &[u8], buf: &mut Buf) {
     }
 }
 
-fn code_of(error: ErrorClass) -> &'static str {
+/// The code of a stream that broke off, and why it did.
+fn broken(error: ErrorClass) -> (&'static str, &'static str) {
     match error {
-        ErrorClass::IdleTimeout => "upstream_stalled",
-        ErrorClass::TotalTimeout => "total_timeout",
-        ErrorClass::Protocol => "upstream_protocol",
-        _ => "upstream_truncated",
+        ErrorClass::IdleTimeout => ("upstream_stalled", "the provider stopped sending"),
+        ErrorClass::TotalTimeout => ("total_timeout", "the time it may take is over"),
+        ErrorClass::Protocol => ("upstream_protocol", "what the provider sent next is not valid"),
+        _ => ("upstream_truncated", "the provider's stream is incomplete"),
     }
 }

@@ -160,7 +160,6 @@ fn a_broken_connection_is_tried_once_more_where_that_is_safe_or_the_last_chance(
         (Connect, true, true, 0, Next),
         (Tls, true, true, 0, again(0)),
         (Tls, true, true, 1, Next),
-        (Tls, true, true, 0, again(0)),
         (Disconnected, true, true, 0, again(0)),
         (ConnectTimeout, true, true, 0, Next),
         (Resolve, true, true, 0, Next),
