@@ -66,6 +66,7 @@ impl Core {
                 let (scope, verdict) = *verdict;
                 self.take_verdict(By::Shard(shard), scope, verdict);
             }
+            Up::Slow(slow) => self.health.take_slow(shard, slow),
             Up::Log(line) => log::shard_line(shard, &line),
             Up::Stopped => self.over(shard, State::Stopped),
             Up::Failed(why) => self.failed(shard, &why),
@@ -99,6 +100,7 @@ impl Core {
     fn over(&mut self, shard: usize, state: State) {
         self.link(shard, |link| link.state = state);
         self.collect.gone(shard);
+        self.health.take_slow(shard, Box::default());
     }
 
     fn link(&mut self, shard: usize, act: impl FnOnce(&mut ShardLink)) {

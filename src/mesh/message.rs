@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 
 use crate::config::Snapshot;
 use crate::policy::route::health::{Scope, Verdict};
+use crate::policy::route::slow::SlowFor;
 use crate::provider::Fetched;
 use crate::runtime::Driver;
 use crate::telemetry::Record;
@@ -36,6 +37,8 @@ pub enum Up {
     NeedTokenizers,
     /// What a target or region can do has changed, as this shard sees it.
     Verdict(Box<(Scope, Verdict)>),
+    /// All targets that are too slow for a rule, as this shard measures them: others than before.
+    Slow(Box<[SlowFor]>),
     Log(Box<LogLine>),
     /// Drained: nothing is open any more, the thread is about to end.
     Stopped,

@@ -146,6 +146,7 @@ impl Main {
                 shard.clock.anchor();
                 let closed = shard.pools.sweep(now_ms, &shard.snapshot().limits);
                 shard.count(|counters| counters.upstream_idle_closed += closed);
+                shard.look_for_slow();
             }
             if shard.draining.get() && self.is_drained(now_ms) {
                 break;

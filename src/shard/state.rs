@@ -183,6 +183,14 @@ impl Shard {
         true
     }
 
+    /// Tells which targets are too slow for a rule, where that has changed.
+    pub fn look_for_slow(&self) {
+        let slow = self.states.borrow_mut().look_for_slow(&self.snapshot.borrow().routing, self.unix_ms());
+        if let Some(slow) = slow {
+            self.send(Up::Slow(slow));
+        }
+    }
+
     pub fn log(&self, level: LogLevel, message: String) {
         self.send(Up::Log(Box::new(LogLine { level, message })));
     }

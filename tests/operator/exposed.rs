@@ -81,7 +81,7 @@ fn documents(mock: SocketAddr, claude: SocketAddr) -> String {
             let _ = writeln!(text, "      - {{target: {account}/m, priority: {at}, {retry}}}");
         }
     }
-    text.push_str("      - {target: gone/m, priority: 2}\n");
+    text.push_str("      - {target: gone/m, priority: 2, sla_cutoff: {time_to_first_token_ms: 60000}}\n");
     // One that is retried for as long as there are retries.
     text.push_str(
         "  - id: hopeless\n    type: priority-based-routing\n    when: {models: [hopeless]}\n    load_balance_targets:\n      \

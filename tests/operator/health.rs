@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use serde_json::json;
+
 use crate::common::http::{self, chat};
 use crate::common::{Gateway, config};
 
@@ -43,4 +45,53 @@ fn a_failed_target_without_traffic_is_shown_as_half_open() {
     assert!(end <= now && now - end < 60.0, "{end} at {now}");
     assert_eq!(asked(), 200, "the trial");
     gateway.until("it is back", |gateway| shown(gateway) == ("healthy".to_owned(), 1.0, 0.0, 0.0));
+}
+
+/// The streams of `slow` are late three times, and then are not; `spare` never is.
+fn with_sla(mock: SocketAddr) -> String {
+    let account = |name: &str, words: &str| {
+        format!(
+            "---\ntype: provider-account/openai\nname: {name}\nbase_url: http://{mock}/v1\nintegrations:\n  \
+             - {{name: m, model_id: \"{name}:tokens=3{words}\"}}\n"
+        )
+    };
+    format!(
+        "{}{}---\ntype: gateway-load-balancing-config\nname: rules\nrules:\n  - id: chat\n    \
+         type: priority-based-routing\n    when: {{models: [chat]}}\n    load_balance_targets:\n      \
+         - {{target: slow/m, priority: 0, sla_cutoff: {{time_to_first_token_ms: 300}}}}\n      \
+         - {{target: spare/m, priority: 1}}\n",
+        account("slow", ",late=1000,first=3"),
+        account("spare", "")
+    )
+}
+
+/// Scenario: the first target of a rule is healthy, and slower than the rule's SLA allows; later it is fast again.
+/// Guarantees: it is shown why the rule passes it over, as long as it does, beside that it is healthy.
+#[test]
+fn a_target_that_misses_its_sla_is_shown_as_slow_for_the_rule() {
+    let mock = loadtest::mock::spawn(SocketAddr::from(([127, 0, 0, 1], 0))).expect("the provider starts");
+    let gateway = Gateway::start("io_uring", &config(&with_sla(mock)));
+    let asked = |model: &str| {
+        let response = http::once(gateway.address, "/v1/chat/completions", &chat(model, true));
+        assert_eq!(response.status, 200);
+        response.field("x-sluice-target").unwrap_or_default().to_owned()
+    };
+    let shown = |gateway: &Gateway| {
+        let target = gateway.admin("/api/v1/targets").json()["targets"][0].clone();
+        let gauge = gateway.metric("sluice_target_slow{target_model=\"slow/m\",ruleId=\"chat\"}");
+        (target["verdict"] == "healthy", target["slow_for"].clone(), gauge)
+    };
+    assert_eq!(shown(&gateway), (true, json!([]), 0.0));
+    let late: Vec<String> = std::thread::scope(|scope| {
+        let asking: Vec<_> = (0..3).map(|_| scope.spawn(|| asked("chat"))).collect();
+        asking.into_iter().map(|one| one.join().expect("it is answered")).collect()
+    });
+    assert_eq!(late, ["slow/m"; 3]);
+    gateway.until("it is shown as slow", |gateway| shown(gateway) == (true, json!(["chat"]), 1.0));
+    assert_eq!(asked("chat"), "spare/m");
+    gateway.until("it is fast again", |gateway| {
+        assert_eq!(asked("slow/m"), "slow/m", "by its own name");
+        shown(gateway) == (true, json!([]), 0.0)
+    });
+    assert_eq!(asked("chat"), "slow/m");
 }

@@ -25,6 +25,8 @@ pub struct TargetState {
     pub state: VerdictState,
     /// Ids of the rules that name it.
     pub rules: Vec<String>,
+    /// Those of them whose SLA or objective it misses on at least one shard: they pass it over there, healthy as it is.
+    pub slow_for: Vec<String>,
     /// Of its account, where a health check is configured.
     pub probe: Option<ProbeState>,
 }

@@ -47,6 +47,7 @@ fn health() -> HealthView {
     HealthView {
         targets: vec![healthy("mock/fast"), slow],
         regions: vec![healthy("mock/mock"), ScopeView { name: "mock/there".into(), ..back }],
+        slow: vec![("mock/fast".into(), "chat".into(), false), ("mock/slow".into(), "chat".into(), true)],
         verdicts: vec![("mock/slow".into(), "unhealthy", "rate_limited", 2)],
         probes: vec![ProbeView { account: "mock".into(), failures: 1, last_seconds: Some(0.25) }],
     }

@@ -1,5 +1,7 @@
 //! Everything that `/metrics` and OTLP metrics are made of, as the control core holds it at one moment.
 
+use std::sync::Arc;
+
 use crate::config::Telemetry;
 use crate::runtime::Driver;
 use crate::telemetry::totals::{ShardCounters, Totals};
@@ -32,6 +34,8 @@ pub struct HealthView {
     /// By `account/model`.
     pub targets: Vec<ScopeView>,
     pub regions: Vec<ScopeView>,
+    /// Of each target and rule with an SLA or an objective, whether it is missed.
+    pub slow: Vec<(Box<str>, Arc<str>, bool)>,
     /// Changes of targets since the start: what they became, why (empty for healthy), how often.
     pub verdicts: Vec<(Box<str>, &'static str, &'static str, u64)>,
     pub probes: Vec<ProbeView>,

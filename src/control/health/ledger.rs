@@ -6,7 +6,7 @@ use crate::config::Routing;
 use crate::policy::route::health::{Scope, Verdict};
 
 /// One target or region has one line in so long, however often it changes.
-const LINE_EVERY_MS: u64 = 10_000;
+pub const LINE_EVERY_MS: u64 = 10_000;
 
 #[derive(Default)]
 pub struct Ledger {

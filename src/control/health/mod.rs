@@ -8,6 +8,7 @@ mod ask;
 mod ledger;
 mod probe;
 mod show;
+mod slow;
 #[cfg(test)]
 mod tests;
 
@@ -17,16 +18,26 @@ use super::core::Core;
 use super::shards::State;
 use crate::mesh::Down;
 use crate::policy::route::health::{Scope, Verdict};
+use crate::policy::route::slow::SlowFor;
 
 pub use ledger::By;
 use ledger::Ledger;
 pub use probe::Probed;
 use probe::Probes;
+use slow::Slow;
 
 #[derive(Default)]
 pub struct Health {
     ledger: Ledger,
     probes: Probes,
+    slow: Slow,
+}
+
+impl Health {
+    /// All that a shard finds too slow for a rule. It concerns nobody else: each routes by what it measures itself.
+    pub fn take_slow(&mut self, shard: usize, slow: Box<[SlowFor]>) {
+        self.slow.take(shard, slow);
+    }
 }
 
 impl Core {
@@ -64,6 +75,7 @@ impl Core {
     pub fn report_health(&mut self) {
         let now_ms = unix_ms();
         self.health.ledger.lines(now_ms).iter().for_each(|line| line.write(now_ms));
+        self.health.slow.lines(now_ms).iter().for_each(slow::Line::write);
     }
 }
 

@@ -21,6 +21,7 @@ impl Core {
             region: region(one.region).unwrap_or_default(),
             state: health.state(&Scope::Target(one.target.fqn.clone()), now_ms),
             rules: rules_with(routing, index),
+            slow_for: health.slow.rules(routing, index),
             probe: health.probes.iter().find(|probe| probe.account == one.target.account).map(probe_state),
         });
         let regions = routing.regions.iter().map(|name| RegionState {
@@ -40,6 +41,7 @@ impl Health {
         HealthView {
             targets: targets.collect(),
             regions: routing.regions.iter().map(|name| view(name, Scope::Region)).collect(),
+            slow: self.slow.view(routing),
             verdicts: self.ledger.changes().map(|(target, to, why, count)| (target.into(), to, why, count)).collect(),
             probes: self.probes.iter().map(probe_view).collect(),
         }

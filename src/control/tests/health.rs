@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
+use serde_json::json;
+
 use super::*;
 use crate::control::Signal;
 use crate::policy::route::health::{Scope, Verdict};
+use crate::policy::route::slow::SlowFor;
 use crate::telemetry::ErrorClass;
 
 /// Far in the future: 2100.
@@ -115,6 +118,50 @@ fn a_failed_target_that_nobody_asks_is_shown_as_half_open() {
     let page = world.scrape(&[0]);
     assert!(page.lines().any(|found| found == r#"sluice_target_half_open{target_model="mock/slow"} 0"#), "{page}");
     assert!(!page.contains(r#"sluice_target_cooldown_end_seconds{target_model="mock/slow"}"#), "{page}");
+    assert_eq!(world.end(), 0);
+}
+
+fn slow_for(world: &mut World, target: usize) -> Value {
+    world.json("/api/v1/targets")["targets"][target]["slow_for"].clone()
+}
+
+/// One target misses its SLA on one shard, then on two, then on none; its rule is renamed meanwhile.
+#[test]
+fn a_target_that_is_too_slow_for_a_rule_is_shown_as_long_as_a_shard_says_so() {
+    let rule = |id: &str| {
+        let cutoff = "{target: mock/slow, sla_cutoff: {time_to_first_token_ms: 100}}";
+        config(&["mock/fast", "mock/slow"]).replace("{target: mock/slow}", cutoff).replace("id: chat", id)
+    };
+    let mut world = World::begin(2, &rule("id: chat"));
+    world.shards.iter_mut().for_each(start);
+    world.until("/readyz", |status, _| status == 200);
+    let named = crate::control::testing::routing(&["mock/slow"]).targets.remove(0).target;
+    let slow = |rule: &str| -> Up { Up::Slow([SlowFor { target: named.clone(), rule: rule.into() }].into()) };
+    let gauge = |value: u8| format!("sluice_target_slow{{target_model=\"mock/slow\",ruleId=\"chat\"}} {value}");
+    let page = world.scrape(&[0, 0]);
+    assert!(page.lines().any(|line| line == gauge(0)), "{page}");
+    assert!(!page.contains("sluice_target_slow{target_model=\"mock/fast\""), "the rule lets it be slow: {page}");
+    assert_eq!((slow_for(&mut world, 0), slow_for(&mut world, 1)), (json!([]), json!([])));
+
+    world.shards[0].say(slow("chat"));
+    world.shards[1].say(slow("chat"));
+    world.shards[0].say(Up::Slow([].into()));
+    assert_eq!((slow_for(&mut world, 0), slow_for(&mut world, 1)), (json!([]), json!(["chat"])));
+    assert_eq!(world.json("/api/v1/targets")["targets"][1]["verdict"], "healthy");
+    let page = world.scrape(&[0, 0]);
+    assert!(page.lines().any(|line| line == gauge(1)), "{page}");
+    assert!(page.contains("sluice_target_healthy{target_model=\"mock/slow\"} 1"), "{page}");
+
+    world.rewrite(&rule("id: other"));
+    world.event(Event::Signal(Signal::Hangup));
+    for shard in &mut world.shards {
+        assert!(matches!(shard.hear(), Down::Snapshot(_)), "what one finds too slow is nothing to tell another");
+    }
+    assert_eq!(slow_for(&mut world, 1), json!([]), "the rule is gone, though no shard has said so yet");
+    world.shards[1].say(slow("other"));
+    assert_eq!(slow_for(&mut world, 1), json!(["other"]));
+    world.shards[1].say(Up::Slow([].into()));
+    assert_eq!(slow_for(&mut world, 1), json!([]));
     assert_eq!(world.end(), 0);
 }
 

@@ -17,6 +17,7 @@ pub mod latency;
 mod rank;
 mod rolling;
 mod sketch;
+pub mod slow;
 pub mod sticky;
 #[cfg(test)]
 mod testing;
@@ -40,6 +41,8 @@ pub struct States {
     pub targets: Vec<State>,
     /// Beside `Routing::regions`.
     pub regions: Vec<Health>,
+    /// Those that are too slow for their rules.
+    slow: slow::Found,
 }
 
 /// What a shard knows of one target.
@@ -71,6 +74,7 @@ impl States {
             let known = targets.iter_mut().find(|state| state.fqn == *fqn).map(std::mem::take);
             self.targets.push(known.unwrap_or_else(|| State::new(fqn)));
         }
+        self.slow.reset(routing);
         let mut regions = std::mem::take(&mut self.regions);
         for name in &routing.regions {
             let at = before.regions.iter().position(|known| known == name);

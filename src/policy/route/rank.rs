@@ -195,7 +195,7 @@ fn cost(target: &RouteTarget, usage: &Usage, now_ms: u64) -> u64 {
 }
 
 /// How far beyond the objective the target is, in millionths of it; 0: it keeps it, or too little is known.
-fn excess(slo: &Slo, latency: &mut Latency, now_ms: u64) -> u64 {
+pub fn excess(slo: &Slo, latency: &mut Latency, now_ms: u64) -> u64 {
     let beyond = |limit_ms: Option<u32>, p95_us: Option<u64>| match (limit_ms, p95_us) {
         (Some(limit_ms), Some(p95_us)) => {
             let limit_us = u64::from(limit_ms).saturating_mul(1000).max(1);

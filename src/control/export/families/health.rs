@@ -53,6 +53,17 @@ pub static FAMILIES: &[Family] = &[
         Read::View(|view, emit| ends(TARGET, &view.health.targets, emit)),
     ),
     family(
+        "sluice.target.slow",
+        "",
+        Gauge,
+        "1 while a target misses the SLA or the objective of a rule on at least one shard, which passes it over there though it is healthy.",
+        Read::View(|view, emit| {
+            for (target, rule, slow) in &view.health.slow {
+                emit(&[text(TARGET, target), text("ruleId", rule)], Int(u64::from(*slow)));
+            }
+        }),
+    ),
+    family(
         "sluice.region.healthy",
         "",
         Gauge,

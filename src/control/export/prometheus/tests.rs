@@ -173,6 +173,8 @@ fn samples_carry_their_labels() {
         "llm_gateway_fallback_requests_total{model_name=\"claude/claude-sonnet-5\",tenant_name=\"default\",username=\"support-bot\",llm_gateway_metadata_customer_id=\"acme\",ruleId=\"last-resort\",from_model=\"openai-main/gpt-4o-mini\",to_model=\"claude/claude-sonnet-5\",reason=\"overloaded\"} 1",
         "sluice_attempt_retries_total{target_model=\"openai-main/gpt-4o-mini\",reason=\"rate_limited\"} 1",
         "sluice_failed_attempt_cost_usd_total{target_model=\"openai-main/gpt-4o-mini\"} 0.0001",
+        "sluice_target_slow{target_model=\"mock/fast\",ruleId=\"chat\"} 0",
+        "sluice_target_slow{target_model=\"mock/slow\",ruleId=\"chat\"} 1",
         "sluice_hedges_total{ruleId=\"split\",result=\"won\"} 1",
         "sluice_hedge_cost_usd_total{ruleId=\"split\"} 5e-5",
         "sluice_stream_rescues_total{ruleId=\"fast\",how=\"continue\",result=\"failed\"} 1",
