@@ -48,7 +48,7 @@ fn record(user: usize) -> Record {
         target: Arc::new(target),
         reason: AttemptReason::Direct,
         by_fallback_rule: false,
-        passed_over: 0,
+        passed_over: None,
         waited_ns: 0,
         span_id: [2; 8],
         start_ns: 35_000,

@@ -94,7 +94,7 @@ pub fn record(unix_ms: u64, n: u64) -> Record {
             target: Arc::new(target()),
             reason: AttemptReason::Direct,
             by_fallback_rule: false,
-            passed_over: 0,
+            passed_over: None,
             waited_ns: 0,
             span_id: [3; 8],
             start_ns: 100_000,

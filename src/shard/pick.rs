@@ -15,7 +15,7 @@ use crate::policy::route::choose::{Ask, choose};
 use crate::policy::route::when::{Caller, RuleAt};
 use crate::policy::route::{sticky, when};
 use crate::policy::spoken::{Spoken, spoken};
-use crate::telemetry::{AttemptReason, ErrorClass, Face, Target};
+use crate::telemetry::{AttemptReason, ErrorClass, Face, Obstacle, PassedOver, Target};
 
 /// What a model's name leads to.
 pub enum Lead {
@@ -33,7 +33,7 @@ pub struct Pick {
     pub target: Arc<Target>,
     pub spoken: Spoken,
     pub reason: AttemptReason,
-    pub passed_over: u8,
+    pub passed_over: Option<PassedOver>,
     /// Waited before it.
     pub waited_ms: u64,
     /// Index into `Routing::targets`, where a rule names it.
@@ -58,7 +58,7 @@ impl Pick {
 
     /// The same target once more, after a wait.
     pub fn again(self, waited_ms: u64) -> Self {
-        Self { reason: AttemptReason::Retry, waited_ms, passed_over: 0, ..self }
+        Self { reason: AttemptReason::Retry, waited_ms, passed_over: None, ..self }
     }
 
     pub fn candidate<'a>(&self, snapshot: &'a Snapshot) -> Option<&'a Candidate> {
@@ -113,7 +113,7 @@ pub fn find(identified: &Identified, request: &mut Request, model: &str) -> Resu
         target,
         spoken: found.spoken,
         reason: AttemptReason::Direct,
-        passed_over: 0,
+        passed_over: None,
         waited_ms: 0,
         known,
         from: From::Direct,
@@ -197,15 +197,15 @@ pub fn pick_of(snapshot: &Snapshot, target: usize, face: Face, from: From) -> Op
         target: known.target.clone(),
         spoken: speaks(snapshot, target, face)?,
         reason: AttemptReason::Fallback,
-        passed_over: 0,
+        passed_over: None,
         waited_ms: 0,
         known: Some(target),
         from,
     })
 }
 
-/// Why its target cannot be used now.
-pub fn obstacle(pick: &Pick, request: &Request, snapshot: &Snapshot) -> Option<ErrorClass> {
+/// Why its target cannot be used now, and the failure that it would be.
+pub fn obstacle(pick: &Pick, request: &Request, snapshot: &Snapshot) -> Option<(Obstacle, ErrorClass)> {
     let (shard, at) = (&request.shard, pick.known?);
     let (shards, now_ms) = (shard.loads.len() as u64, shard.unix_ms());
     shard.with_states(snapshot, |states| states.obstacle(&snapshot.routing, at, shards, now_ms))

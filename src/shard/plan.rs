@@ -14,7 +14,7 @@ use crate::policy::resolve::Unresolved;
 use crate::policy::route::judge::{Failure, Standing, Then, falls_back, judge};
 use crate::policy::route::when::{self, RuleAt};
 use crate::runtime::Buf;
-use crate::telemetry::{AttemptReason, Diverted, Route, Target};
+use crate::telemetry::{AttemptReason, Diverted, PassedOver, Route, Target};
 
 /// Output tokens that an answer is taken to have where nothing bounds it, for its cost.
 const OUTPUT_TOKENS_EXPECTED: u64 = 512;
@@ -116,13 +116,14 @@ impl Plan {
         if snapshot.routing.fallbacks.is_empty() {
             return pick;
         }
-        let Some(class) = obstacle(&pick, request, &snapshot) else { return pick };
+        let Some((obstacle, class)) = obstacle(&pick, request, &snapshot) else { return pick };
         let failure = Failure { class, status: 0, hint_ms: None, forbids_retry: false, unsent: true };
         let rule = self.fallback_rule(Then::Next, &failure, &pick, request, &snapshot.routing);
         let Some(better) = rule.and_then(|rule| self.of_fallback(rule, true, request, &snapshot)) else { return pick };
         request.record().diverted = Some(Diverted { from: pick.target.clone(), reason: pick.reason, why: class });
         self.spare = Some(Box::new(pick.because(AttemptReason::Fallback)));
-        Pick { passed_over: better.passed_over.saturating_add(1), ..better }
+        let others = better.passed_over.map_or(0, |others| others.count);
+        Pick { passed_over: Some(PassedOver { count: others.saturating_add(1), why: obstacle }), ..better }
     }
 
     /// The candidates that a failure elsewhere may bring it to.
@@ -244,17 +245,17 @@ impl Plan {
     ) -> Option<Pick> {
         let face = request.record().face;
         let rule = snapshot.routing.fallbacks.get(rule_at)?;
-        let (mut first, mut passed_over) = (None, 0_u8);
+        let (mut first, mut passed_over) = (None, None);
         for (at, candidate) in rule.candidates.iter().enumerate() {
             if self.tried.contains(&candidate.target) {
                 continue;
             }
             let Some(pick) = pick_of(snapshot, candidate.target, face, From::Fallback(rule_at, at)) else { continue };
-            if obstacle(&pick, request, snapshot).is_none() {
+            let Some((obstacle, _)) = obstacle(&pick, request, snapshot) else {
                 first = Some(Pick { passed_over, ..pick });
                 break;
-            }
-            passed_over = passed_over.saturating_add(1);
+            };
+            passed_over = Some(PassedOver::after(passed_over, obstacle));
             if !only_usable {
                 first.get_or_insert(pick);
             }

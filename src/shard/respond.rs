@@ -5,7 +5,7 @@ use super::request::Request;
 use super::text::push_decimal;
 use crate::http1::{Field, Name, ResponseBody, ResponseHead, forward_fields, push_field, write_status_line};
 use crate::telemetry::path::{self, Choice, FirstMove, Step, StepKind};
-use crate::telemetry::{AttemptReason, ErrorClass, Record};
+use crate::telemetry::{AttemptReason, ErrorClass, PassedOver, Record};
 
 /// How the client sees where the body ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -194,9 +194,9 @@ fn applied(record: &Record) -> String {
     if let Some(Choice { route, target, reason, passed_over }) = path::choice(record) {
         let mut decided = serde_json::json!({"rule_id": &*route.rule, "type": route.routing_type,
             "target": &*target.fqn, "reason": reason.as_str()});
-        if passed_over > 0 {
-            // Those that would have come first, but for their health, limits or SLA.
-            decided["passed_over"] = passed_over.into();
+        if let Some(PassedOver { count, why }) = passed_over {
+            decided["passed_over"] = count.into();
+            decided["passed_over_why"] = why.as_str().into();
         }
         applied.insert("load_balancing".to_owned(), decided);
     }

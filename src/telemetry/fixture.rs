@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Attempt, AttemptReason, Diverted, ErrorClass, Face, Gaps, Metadata, Outcome, Principal, Record, RequestId, Route,
-    Target, Trace,
+    Attempt, AttemptReason, Diverted, ErrorClass, Face, Gaps, Metadata, Obstacle, Outcome, PassedOver, Principal,
+    Record, RequestId, Route, Target, Trace,
 };
 use crate::meter::{Usage, UsageSource};
 
@@ -45,7 +45,7 @@ pub fn attempt(target: Arc<Target>) -> Attempt {
         target,
         reason: AttemptReason::Direct,
         by_fallback_rule: false,
-        passed_over: 0,
+        passed_over: None,
         waited_ns: 0,
         span_id: [0xa0; 8],
         start_ns: 40_000,
@@ -229,7 +229,7 @@ pub fn fallback() -> Record {
     let openai = target("openai-main", "gpt-4o-mini");
     let first = Attempt {
         reason: AttemptReason::Priority,
-        passed_over: 1,
+        passed_over: Some(PassedOver { count: 1, why: Obstacle::Sla }),
         ..failed(openai.clone(), 1, 20, 429, ErrorClass::RateLimited)
     };
     let again = Attempt {
@@ -283,7 +283,7 @@ pub fn diverted() -> Record {
     let last = Attempt {
         reason: AttemptReason::Fallback,
         by_fallback_rule: true,
-        passed_over: 1,
+        passed_over: Some(PassedOver { count: 1, why: Obstacle::Unhealthy }),
         ..attempt(target("claude", "claude-sonnet-5"))
     };
     let from = target("openai-main", "gpt-4o-mini");

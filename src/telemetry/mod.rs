@@ -14,6 +14,6 @@ pub mod totals;
 pub mod verdict;
 
 pub use record::{
-    Attempt, AttemptReason, Diverted, ErrorClass, Face, Gaps, Metadata, Outcome, Principal, Record, RequestId, Route,
-    Target, Trace,
+    Attempt, AttemptReason, Diverted, ErrorClass, Face, Gaps, Metadata, Obstacle, Outcome, PassedOver, Principal,
+    Record, RequestId, Route, Target, Trace,
 };

@@ -3,7 +3,7 @@
 //!
 //! The attempts of a record lie in the order in which they began, but for the last, which is the delivered one.
 
-use super::{Attempt, AttemptReason, Diverted, ErrorClass, Record, Route, Target, verdict};
+use super::{Attempt, AttemptReason, Diverted, ErrorClass, PassedOver, Record, Route, Target, verdict};
 
 /// What made one attempt follow another.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -75,13 +75,13 @@ pub struct Choice<'r> {
     pub route: &'r Route,
     pub target: &'r Target,
     pub reason: AttemptReason,
-    pub passed_over: u8,
+    pub passed_over: Option<PassedOver>,
 }
 
 pub fn choice(record: &Record) -> Option<Choice<'_>> {
     let (route, first) = (record.routing.as_ref()?, first(record)?);
     Some(match &record.diverted {
-        Some(Diverted { from, reason, .. }) => Choice { route, target: from, reason: *reason, passed_over: 0 },
+        Some(Diverted { from, reason, .. }) => Choice { route, target: from, reason: *reason, passed_over: None },
         None => Choice { route, target: &first.target, reason: first.reason, passed_over: first.passed_over },
     })
 }

@@ -249,6 +249,43 @@ pub enum AttemptReason {
     Restart,
 }
 
+/// Targets that would have come first, but for their health, their limits or their SLA.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PassedOver {
+    /// At least 1.
+    pub count: u8,
+    /// Of the first of them.
+    pub why: Obstacle,
+}
+
+impl PassedOver {
+    /// One more, behind those before.
+    pub fn after(before: Option<Self>, why: Obstacle) -> Self {
+        before.map_or(Self { count: 1, why }, |before| Self { count: before.count.saturating_add(1), ..before })
+    }
+}
+
+/// What speaks against a target.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Obstacle {
+    /// It, or its region, fails.
+    Unhealthy,
+    /// Its usage limits are reached.
+    Limit,
+    /// It is too slow for the rule.
+    Sla,
+}
+
+impl Obstacle {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Obstacle::Unhealthy => "unhealthy",
+            Obstacle::Limit => "limit",
+            Obstacle::Sla => "sla",
+        }
+    }
+}
+
 /// A target that was meant and could not be used, so that a fallback rule decided before anything was tried.
 #[derive(Clone, Debug)]
 pub struct Diverted {
@@ -323,8 +360,7 @@ pub struct Attempt {
     pub reason: AttemptReason,
     /// Its target was named by the fallback rule ([`Record::fallback_rule`]); else by the routing, or by the caller.
     pub by_fallback_rule: bool,
-    /// Targets that would have come first, but for their health, their limits or their SLA.
-    pub passed_over: u8,
+    pub passed_over: Option<PassedOver>,
     /// Waited before it.
     pub waited_ns: u64,
     /// The CLIENT span's id.

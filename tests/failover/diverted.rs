@@ -36,7 +36,8 @@ fn what_is_unhealthy_is_not_asked_first() {
     let row = live.row(&told);
     let shown = json!([row["diverted_from"], row["diverted_why"], row["rescued_by"], row["attempts"][0]["reason"]]);
     failures.check("row", shown, json!([first, "overloaded", null, "fallback"]));
-    failures.check("row", row["attempts"][0]["passed_over"].clone(), json!(2));
+    let passed_over = json!([row["attempts"][0]["passed_over"], row["attempts"][0]["passed_over_why"]]);
+    failures.check("row", passed_over, json!([2, "unhealthy"]));
     let [from, to] = [format!("from_model=\"{first}\""), format!("to_model=\"{third}\"")];
     let parts = ["ruleId=\"fb\"", &from, &to, "reason=\"overloaded\""];
     live.gateway.until("the move is counted", |_| live.metric("llm_gateway_fallback_requests_total", &parts) >= 1.0);

@@ -66,16 +66,18 @@ fn with_sla(mock: SocketAddr) -> String {
 }
 
 /// Scenario: the first target of a rule is healthy, and slower than the rule's SLA allows; later it is fast again.
-/// Guarantees: it is shown why the rule passes it over, as long as it does, beside that it is healthy.
+/// Guarantees: it is shown why the rule passes it over, as long as it does, beside that it is healthy; and so it is in what
+/// is said of each request.
 #[test]
 fn a_target_that_misses_its_sla_is_shown_as_slow_for_the_rule() {
     let mock = loadtest::mock::spawn(SocketAddr::from(([127, 0, 0, 1], 0))).expect("the provider starts");
     let gateway = Gateway::start("io_uring", &config(&with_sla(mock)));
-    let asked = |model: &str| {
+    let answer = |model: &str| {
         let response = http::once(gateway.address, "/v1/chat/completions", &chat(model, true));
         assert_eq!(response.status, 200);
-        response.field("x-sluice-target").unwrap_or_default().to_owned()
+        response
     };
+    let asked = |model: &str| answer(model).field("x-sluice-target").unwrap_or_default().to_owned();
     let shown = |gateway: &Gateway| {
         let target = gateway.admin("/api/v1/targets").json()["targets"][0].clone();
         let gauge = gateway.metric("sluice_target_slow{target_model=\"slow/m\",ruleId=\"chat\"}");
@@ -88,7 +90,12 @@ fn a_target_that_misses_its_sla_is_shown_as_slow_for_the_rule() {
     });
     assert_eq!(late, ["slow/m"; 3]);
     gateway.until("it is shown as slow", |gateway| shown(gateway) == (true, json!(["chat"]), 1.0));
-    assert_eq!(asked("chat"), "spare/m");
+    let spared = answer("chat");
+    assert_eq!(spared.field("x-sluice-target"), Some("spare/m"));
+    let applied = spared.field("x-tfy-applied-configurations").unwrap_or_default();
+    assert!(applied.contains("\"passed_over\":1,\"passed_over_why\":\"sla\""), "{applied}");
+    let row = gateway.row(spared.field("x-request-id").expect("an id"));
+    assert_eq!(row["attempts"][0]["passed_over_why"], "sla", "{row}");
     gateway.until("it is fast again", |gateway| {
         assert_eq!(asked("slow/m"), "slow/m", "by its own name");
         shown(gateway) == (true, json!([]), 0.0)

@@ -8,7 +8,7 @@ use std::io::Write as _;
 use super::row::{AttemptRow, GapsRow, PrincipalRow, Row, UsageRow};
 use super::tlv::{TEXT_BYTES_MAX, bytes, cut, fields, nested, optional, text, uint, varint, varints, zigzag};
 use crate::meter::Usage;
-use crate::telemetry::{Attempt, Diverted, Gaps, Record, path};
+use crate::telemetry::{Attempt, Diverted, Gaps, PassedOver, Record, path};
 
 macro_rules! tags {
     ($($name:ident = $value:literal),+ $(,)?) => { $(const $name: u8 = $value;)+ };
@@ -27,7 +27,7 @@ tags! {
     // of an attempt
     TARGET = 40, TARGET_MODEL_ID = 41, PROVIDER = 42, REASON = 43, FIRST_BYTE_NS = 44, END_NS = 45, ERROR = 46,
     REUSED = 47, HOST = 48, ATTEMPT_START_NS = 49, PASSED_OVER = 53, WAITED_NS = 54,
-    BY_FALLBACK_RULE = 55,
+    BY_FALLBACK_RULE = 55, PASSED_OVER_WHY = 59,
     // of a usage
     INPUT = 60, CACHE_READ = 61, CACHE_WRITE_5M = 62, CACHE_WRITE_1H = 63, CACHE_WRITE = 64, OUTPUT = 65,
     REASONING = 66, AUDIO_INPUT = 67, AUDIO_OUTPUT = 68, SOURCE = 69,
@@ -113,7 +113,10 @@ fn encode_attempt(attempt: &Attempt, out: &mut Vec<u8>) {
     text(out, HOST, &attempt.target.host);
     text(out, REASON, attempt.reason.as_str());
     uint(out, BY_FALLBACK_RULE, attempt.by_fallback_rule.into());
-    uint(out, PASSED_OVER, attempt.passed_over.into());
+    if let Some(PassedOver { count, why }) = attempt.passed_over {
+        uint(out, PASSED_OVER, count.into());
+        text(out, PASSED_OVER_WHY, why.as_str());
+    }
     uint(out, WAITED_NS, attempt.waited_ns);
     bytes(out, SPAN_ID, &attempt.span_id);
     uint(out, ATTEMPT_START_NS, attempt.start_ns);
@@ -207,6 +210,7 @@ fn decode_attempt(detail: &[u8]) -> AttemptRow {
             REASON => row.reason = value.text(),
             BY_FALLBACK_RULE => row.by_fallback_rule = value.uint() == 1,
             PASSED_OVER => row.passed_over = value.uint(),
+            PASSED_OVER_WHY => row.passed_over_why = Some(value.text()),
             WAITED_NS => row.waited_ms = value.ms(),
             SPAN_ID => row.span_id = value.hex(),
             ATTEMPT_START_NS => row.start_ms = value.ms(),

@@ -78,6 +78,8 @@ pub struct AttemptRow {
     pub by_fallback_rule: bool,
     /// Targets that would have come first, but for their health, limits or SLA.
     pub passed_over: u64,
+    /// Of the first of them: `unhealthy`, `limit` or `sla`.
+    pub passed_over_why: Option<String>,
     /// Waited before it.
     pub waited_ms: f64,
     pub span_id: String,

@@ -141,13 +141,13 @@ fn a_row_tells_where_the_request_went_and_why() {
     assert_eq!(fallback["model"], "claude/claude-sonnet-5");
     let [first, again, last] = &fallback["attempts"].as_array().expect("attempts")[..] else { panic!("three") };
     assert_eq!(
-        (&first["reason"], &first["passed_over"], &first["error"]),
-        (&"priority".into(), &1.into(), &"rate_limited".into())
+        (&first["reason"], &first["passed_over"], &first["passed_over_why"], &first["error"]),
+        (&"priority".into(), &1.into(), &"sla".into(), &"rate_limited".into())
     );
     assert_eq!((&again["reason"], &again["waited_ms"], &again["status"]), (&"retry".into(), &80.0.into(), &503.into()));
     assert_eq!(
-        (&last["reason"], &last["waited_ms"], &last["passed_over"]),
-        (&"fallback".into(), &0.0.into(), &0.into())
+        (&last["reason"], &last["waited_ms"], &last["passed_over"], &last["passed_over_why"]),
+        (&"fallback".into(), &0.0.into(), &0.into(), &serde_json::Value::Null)
     );
     assert_eq!([first, again, last].map(|attempt| attempt["by_fallback_rule"] == true), [false, false, true]);
     let hedged = row(4);

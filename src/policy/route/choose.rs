@@ -6,7 +6,7 @@
 use super::States;
 use super::rank::Order;
 use crate::config::{Candidate, RoutingType};
-use crate::telemetry::AttemptReason;
+use crate::telemetry::{AttemptReason, Obstacle, PassedOver};
 
 /// What a choice depends on beside the rule and what is known of its targets.
 #[derive(Clone, Copy)]
@@ -50,8 +50,8 @@ impl Ask<'_> {
 pub struct Choice {
     /// Index into the rule's candidates.
     pub candidate: usize,
-    /// Eligible candidates that would have come first, but for their health, their limits or their SLA.
-    pub passed_over: u8,
+    /// Of the eligible ones.
+    pub passed_over: Option<PassedOver>,
 }
 
 /// Whether a candidate can be used, the best first. Where none is available, one that is slow still beats one over its
@@ -65,6 +65,17 @@ pub(super) enum Standing {
     Full,
     /// It or its region is unhealthy.
     Unhealthy,
+}
+
+impl Standing {
+    pub fn obstacle(self) -> Option<Obstacle> {
+        match self {
+            Standing::Available => None,
+            Standing::Slow => Some(Obstacle::Sla),
+            Standing::Full => Some(Obstacle::Limit),
+            Standing::Unhealthy => Some(Obstacle::Unhealthy),
+        }
+    }
 }
 
 /// `None` when nothing is eligible. That a half-open target is being tried is for the attempt to say: [`States::begin`].

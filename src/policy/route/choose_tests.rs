@@ -6,11 +6,16 @@ use super::choose::{Ask, Choice, choose};
 use super::health::Verdict;
 use super::testing::{FOR_EVER, NOW, World};
 use crate::config::{Routing, RoutingType, Slo};
-use crate::telemetry::{AttemptReason, ErrorClass};
+use crate::telemetry::{AttemptReason, ErrorClass, Obstacle, PassedOver};
 
 const SLO: RoutingType = RoutingType::Slo(Slo { ttft_p95_ms: Some(500), itl_p95_ms: None });
 const ALL: [RoutingType; 6] =
     [RoutingType::Weight, RoutingType::Latency, RoutingType::Priority, RoutingType::Cost, SLO, RoutingType::LeastBusy];
+
+/// So many, of which the first has this against it.
+fn over(count: u8, why: Obstacle) -> Option<PassedOver> {
+    Some(PassedOver { count, why })
+}
 
 #[test]
 fn every_type_tries_every_eligible_candidate_once_and_unavailable_ones_last() {
@@ -44,14 +49,21 @@ fn what_cannot_be_used_says_why() {
     world.down(0, now_ms + 1000);
     (0..2).for_each(|_| world.answer(1));
     let both = [0, 1].map(|at| obstacle(&mut world, at, now_ms));
-    assert_eq!(both, [Some(ErrorClass::Server), Some(ErrorClass::RateLimited)]);
+    assert_eq!(
+        both,
+        [Some((Obstacle::Unhealthy, ErrorClass::Server)), Some((Obstacle::Limit, ErrorClass::RateLimited))]
+    );
     let half_open_ms = now_ms + 1000;
     assert_eq!(obstacle(&mut world, 0, half_open_ms), None);
     world.states.targets[0].health.begin(half_open_ms);
-    assert_eq!(obstacle(&mut world, 0, half_open_ms), Some(ErrorClass::Server), "one trial at a time");
+    assert_eq!(
+        obstacle(&mut world, 0, half_open_ms),
+        Some((Obstacle::Unhealthy, ErrorClass::Server)),
+        "one trial at a time"
+    );
     world.up(0);
     world.states.regions[0].apply(Verdict::unhealthy(0, FOR_EVER, ErrorClass::Connect));
-    assert_eq!(obstacle(&mut world, 0, now_ms), Some(ErrorClass::Connect));
+    assert_eq!(obstacle(&mut world, 0, now_ms), Some((Obstacle::Unhealthy, ErrorClass::Connect)));
 }
 
 #[test]
@@ -90,7 +102,7 @@ fn weight_zero_is_for_what_fails_elsewhere() {
     world.down(0, FOR_EVER);
     assert_eq!(world.first().candidate, 1);
     world.down(1, FOR_EVER);
-    assert_eq!(world.first(), Choice { candidate: 2, passed_over: 2 });
+    assert_eq!(world.first(), Choice { candidate: 2, passed_over: over(2, Obstacle::Unhealthy) });
     world.candidates[2].takes_fallback = false;
     assert!(world.order().iter().all(|at| *at != 2));
 }
@@ -104,11 +116,11 @@ fn priority_takes_the_lowest_number_and_equal_ones_by_chance() {
     assert!((60..140).contains(&swapped), "{swapped}");
     world.down(1, FOR_EVER);
     let choice = world.first();
-    assert_eq!(choice.passed_over, 1);
+    assert_eq!(choice.passed_over, over(1, Obstacle::Unhealthy));
     for at in [0, 2, 3] {
         world.down(at, FOR_EVER);
     }
-    assert_eq!(world.first(), Choice { candidate: 1, passed_over: 0 });
+    assert_eq!(world.first(), Choice { candidate: 1, passed_over: None });
 }
 
 #[test]
@@ -119,7 +131,8 @@ fn the_unavailable_come_by_how_much_can_be_hoped_for() {
     (0..3).for_each(|_| world.answer(2));
     // Slow, over its limit, unhealthy.
     assert_eq!(world.order(), [2, 1, 0]);
-    assert_eq!(world.first(), Choice { candidate: 2, passed_over: 2 });
+    assert_eq!(world.ask(0b110, false), Some(Choice { candidate: 2, passed_over: over(1, Obstacle::Limit) }));
+    assert_eq!(world.first(), Choice { candidate: 2, passed_over: over(2, Obstacle::Unhealthy) });
 }
 
 #[test]
@@ -133,7 +146,7 @@ fn cost_takes_the_cheapest_for_this_request() {
         assert_eq!(world.order(), order, "{tokens:?}");
     }
     world.down(3, FOR_EVER);
-    assert_eq!(world.first(), Choice { candidate: 1, passed_over: 1 });
+    assert_eq!(world.first(), Choice { candidate: 1, passed_over: over(1, Obstacle::Unhealthy) });
     // Nothing known, or nothing different: as listed.
     assert_eq!(World::new(RoutingType::Cost, 3).order(), [0, 1, 2]);
     assert_eq!(World::new(RoutingType::Cost, 3).prices(&[Some((1, 2)); 3]).order(), [0, 1, 2]);
@@ -149,7 +162,7 @@ fn least_busy_takes_the_one_with_the_fewest_in_flight() {
     assert!(orders.iter().all(|order| *order == [2, 1, 3, 0] || *order == [2, 3, 1, 0]));
     assert!(orders.iter().any(|order| *order != orders[0]));
     world.down(2, FOR_EVER);
-    assert_eq!(world.first().passed_over, 1);
+    assert_eq!(world.first().passed_over, over(1, Obstacle::Unhealthy));
 }
 
 #[test]
@@ -159,7 +172,7 @@ fn a_region_that_is_out_takes_its_targets_with_it() {
     let unhealthy = super::health::Verdict::unhealthy(0, FOR_EVER, crate::telemetry::ErrorClass::Connect);
     world.states.regions[0].apply(unhealthy);
     assert_eq!(world.order(), [2, 0, 1]);
-    assert_eq!(world.first(), Choice { candidate: 2, passed_over: 2 });
+    assert_eq!(world.first(), Choice { candidate: 2, passed_over: over(2, Obstacle::Unhealthy) });
 }
 
 /// A half-open target and its region are for one attempt at a time, whatever led to it: a retry after a failure that says
@@ -237,6 +250,16 @@ fn of_kinds(routing_type: RoutingType, kinds: &[Kind]) -> World {
     world
 }
 
+/// What speaks against a target of this kind.
+fn against(kind: u8) -> Option<Obstacle> {
+    match kind {
+        1 => Some(Obstacle::Sla),
+        2 => Some(Obstacle::Limit),
+        3 => Some(Obstacle::Unhealthy),
+        _ => None,
+    }
+}
+
 fn asked(world: &mut World, eligible: u64, random: u64) -> Option<Choice> {
     let World { now_ms, routing_type, candidates, routing, states, .. } = world;
     let (now_ms, tokens) = (*now_ms, (1_000, 200));
@@ -270,7 +293,8 @@ proptest! {
             let choice = asked(&mut world, eligible, random);
             let best = order.iter().min_by_key(|at| hope(**at)).copied();
             if routing_type != RoutingType::Latency {
-                let passed_over = order.iter().take_while(|at| Some(**at) != best).count() as u8;
+                let count = order.iter().take_while(|at| Some(**at) != best).count() as u8;
+                let passed_over = order.first().filter(|_| count > 0).and_then(|at| over(count, against(hope(*at))?));
                 prop_assert_eq!(choice, best.map(|candidate| Choice { candidate, passed_over }), "{:?}", routing_type);
                 continue;
             }

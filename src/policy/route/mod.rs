@@ -33,7 +33,7 @@ use latency::Latency;
 use usage::Usage;
 
 use crate::config::Routing;
-use crate::telemetry::ErrorClass;
+use crate::telemetry::{ErrorClass, Obstacle};
 
 /// What a shard knows of all targets and regions that rules name.
 #[derive(Default)]
@@ -97,16 +97,22 @@ impl States {
         [target, region].into_iter().flatten().for_each(|health| health.begin(now_ms));
     }
 
-    /// Why the target cannot be used now: what made it or its region unhealthy, or that its usage limits are reached.
-    /// `shards` is how many the process has.
-    pub fn obstacle(&mut self, routing: &Routing, at: usize, shards: u64, now_ms: u64) -> Option<ErrorClass> {
+    /// Why the target cannot be used now, and the failure that it would be: what made it or its region unhealthy, or that
+    /// its usage limits are reached. `shards` is how many the process has.
+    pub fn obstacle(
+        &mut self,
+        routing: &Routing,
+        at: usize,
+        shards: u64,
+        now_ms: u64,
+    ) -> Option<(Obstacle, ErrorClass)> {
         let target = routing.targets.get(at)?;
         let state = self.targets.get_mut(at)?;
         let healths = [Some(&state.health), self.regions.get(target.region)];
         let unhealthy = healths.into_iter().flatten().find_map(|health| health.obstacle(now_ms));
-        unhealthy.or_else(|| {
+        unhealthy.map(|class| (Obstacle::Unhealthy, class)).or_else(|| {
             let limits = target.usage_limits.as_ref()?;
-            (!state.usage.within(limits, shards, now_ms)).then_some(ErrorClass::RateLimited)
+            (!state.usage.within(limits, shards, now_ms)).then_some((Obstacle::Limit, ErrorClass::RateLimited))
         })
     }
 

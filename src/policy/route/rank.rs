@@ -5,6 +5,7 @@ use super::latency::Latency;
 use super::{State, States, sticky};
 use crate::config::{CANDIDATES_MAX, Candidate, RouteTarget, RoutingType, Slo};
 use crate::meter::{Usage, UsageSource};
+use crate::telemetry::PassedOver;
 
 /// The least comes first. The last bits say which candidate it is, so no two are the same and between equals the one that
 /// is listed first comes first. One number, that the least of many is found without a branch.
@@ -137,7 +138,8 @@ impl Order {
     fn find(&self, mut from: Rank, mut standing: impl FnMut(usize) -> Standing) -> Option<Choice> {
         let ranks = self.ranks.get(..self.candidates).unwrap_or(&self.ranks);
         let mut best: Option<(Standing, Choice)> = None;
-        for passed_over in 0.. {
+        let mut first = Standing::Available;
+        for count in 0.. {
             // Those before `from` wrap around, to behind the last.
             let next = ranks.iter().fold(u64::MAX, |least, rank| least.min(rank.0.wrapping_sub(from.0)));
             let next = Rank(next.wrapping_add(from.0));
@@ -145,7 +147,12 @@ impl Order {
                 break;
             }
             let standing = standing(next.at());
+            if count == 0 {
+                first = standing;
+            }
             if best.is_none_or(|(known, _)| standing < known) {
+                let why = first.obstacle().filter(|_| count > 0);
+                let passed_over = why.map(|why| PassedOver { count, why });
                 best = Some((standing, Choice { candidate: next.at(), passed_over }));
             }
             if standing == Standing::Available {

@@ -3,6 +3,7 @@
 use super::sticky;
 use super::testing::{FOR_EVER, NOW, Provider, USUAL, World};
 use crate::config::{RoutingType, Slo};
+use crate::telemetry::{Obstacle, PassedOver};
 
 /// Within so many percent of all requests.
 fn near(shares: &[usize], wanted_percent: &[usize], off_percent: usize) {
@@ -26,7 +27,7 @@ fn weights_hold_also_while_a_target_is_out_and_after_it() {
 fn how_often_a_weighted_target_was_passed_over_is_its_share() {
     let mut world = World::new(RoutingType::Weight, 3).weights(&[50, 30, 20]);
     world.down(0, FOR_EVER);
-    let passed_over = (0..10_000).filter(|_| world.first().passed_over == 1).count();
+    let passed_over = (0..10_000).filter(|_| world.first().passed_over.is_some()).count();
     assert!(passed_over.abs_diff(5_000) <= 200, "{passed_over}");
 }
 
@@ -107,7 +108,7 @@ fn priority_leaves_a_target_that_breaks_its_sla_until_it_is_forgotten() {
     let shares = world.shares(150, 1_000);
     assert!(shares[0] < 90 && shares[1] > 60, "{shares:?}");
     let choice = world.first();
-    assert_eq!((choice.candidate, choice.passed_over), (1, 1));
+    assert_eq!((choice.candidate, choice.passed_over), (1, Some(PassedOver { count: 1, why: Obstacle::Sla })));
     // Three minutes later nothing is known: it is tried, and leaves at the third slow answer.
     world.now_ms += 180_000;
     assert_eq!(world.shares(50, 1_000), [3, 47]);
@@ -216,7 +217,7 @@ fn scenario_d_usage_limits_spill_to_the_next_target() {
     assert_eq!(shares[0], 100 + 200, "the first is full, then the second at 300 requests: {shares:?}");
     world.now_ms += 65_000;
     assert_eq!(world.shares(100, 100), [100, 0]);
-    assert_eq!(world.first().passed_over, 1);
+    assert_eq!(world.first().passed_over, Some(PassedOver { count: 1, why: Obstacle::Limit }));
 }
 
 /// A primary that fails and is well in turns, for a minute, under a hundred requests a second: what it got while it

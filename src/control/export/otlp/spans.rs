@@ -4,7 +4,7 @@
 
 use super::proto::{self, Attributes};
 use crate::meter::{CostSource, UsageSource};
-use crate::telemetry::{Attempt, Face, Outcome, Record, path, verdict};
+use crate::telemetry::{Attempt, Face, Outcome, PassedOver, Record, path, verdict};
 
 mod events;
 
@@ -174,8 +174,9 @@ fn client_span(record: &Record, index: usize, attempt: &Attempt, out: &mut Vec<u
     attributes.int("sluice.attempt.index", index as u64);
     attributes.text("sluice.attempt.target", &target.fqn);
     attributes.text("sluice.attempt.reason", attempt.reason.as_str());
-    if attempt.passed_over > 0 {
-        attributes.int("sluice.attempt.passed_over", attempt.passed_over.into());
+    if let Some(PassedOver { count, why }) = attempt.passed_over {
+        attributes.int("sluice.attempt.passed_over", count.into());
+        attributes.text("sluice.attempt.passed_over_why", why.as_str());
     }
     if attempt.waited_ns > 0 {
         attributes.float("sluice.attempt.waited_ms", attempt.waited_ns as f64 / 1e6);

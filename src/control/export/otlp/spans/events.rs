@@ -3,7 +3,7 @@
 use super::field;
 use crate::control::export::otlp::proto::{self, Attributes};
 use crate::telemetry::path::{self, Choice, FirstMove, Step, StepKind};
-use crate::telemetry::{ErrorClass, Record};
+use crate::telemetry::{ErrorClass, PassedOver, Record};
 
 /// Fields of Span.Event.
 const TIME: u32 = 1;
@@ -20,7 +20,7 @@ pub fn write(record: &Record, out: &mut Vec<u8>) {
             attributes.text("sluice.route.type", route.routing_type);
             attributes.text("sluice.target", &target.fqn);
             attributes.text("sluice.reason", reason.as_str());
-            attributes.int("sluice.passed_over", passed_over.into());
+            passed(passed_over, attributes);
         });
     }
     if let Some(FirstMove { rule, from, to, why }) = path::first_move(record) {
@@ -29,7 +29,7 @@ pub fn write(record: &Record, out: &mut Vec<u8>) {
             attributes.text("sluice.from", &from.fqn);
             attributes.text("sluice.target", &to.target.fqn);
             attributes.text("sluice.reason", why.as_str());
-            attributes.int("sluice.passed_over", to.passed_over.into());
+            passed(to.passed_over, attributes);
         });
     }
     if record.attempts.len() > 1 {
@@ -58,10 +58,15 @@ fn step_event(record: &Record, step: Step<'_>, out: &mut Vec<u8>) {
         if step.to.waited_ns > 0 {
             attributes.float("sluice.waited_ms", step.to.waited_ns as f64 / 1e6);
         }
-        if step.to.passed_over > 0 {
-            attributes.int("sluice.passed_over", step.to.passed_over.into());
-        }
+        passed(step.to.passed_over, attributes);
     });
+}
+
+fn passed(over: Option<PassedOver>, attributes: &mut Attributes<'_>) {
+    if let Some(PassedOver { count, why }) = over {
+        attributes.int("sluice.passed_over", count.into());
+        attributes.text("sluice.passed_over_why", why.as_str());
+    }
 }
 
 fn event(record: &Record, at_ns: u64, name: &str, out: &mut Vec<u8>, fill: impl FnOnce(&mut Attributes<'_>)) {

@@ -266,6 +266,7 @@ fn a_fallback_tells_what_was_chosen_and_why_it_went_on() {
         route.2,
         texts(&[
             "sluice.passed_over=1",
+            "sluice.passed_over_why=sla",
             "sluice.reason=priority",
             "sluice.route.rule=chat",
             "sluice.route.type=priority-based-routing",
@@ -300,6 +301,7 @@ fn a_request_that_was_diverted_tells_from_where_and_why() {
     for attribute in [
         "sluice.from=openai-main/gpt-4o-mini",
         "sluice.passed_over=1",
+        "sluice.passed_over_why=unhealthy",
         "sluice.reason=overloaded",
         "sluice.route.rule=last-resort",
         "sluice.target=claude/claude-sonnet-5",
