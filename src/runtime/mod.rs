@@ -29,4 +29,4 @@ pub use connect::Connecting;
 pub use driver::{Driver, run};
 pub use listener::{Accepted, Listener, StopAccepting};
 pub use memory::{Mimalloc, Quiet, give_back_memory, without_huge_pages};
-pub use task::{sleep_ms, spawn};
+pub use task::{boxed, sleep_ms, spawn};

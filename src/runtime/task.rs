@@ -11,6 +11,14 @@ pub fn spawn<F: Future<Output = ()> + 'static>(future: F, panicked: impl FnOnce(
     monoio::spawn(Caught { future: Some(Box::pin(future)), panicked: Some(panicked) });
 }
 
+/// `Box::pin` for large futures: the memory is there before the future is, so it is made in place. Made first, it would
+/// have to be dropped if there were no memory, and is copied whole, though a fresh one has little but its arguments in it.
+#[inline]
+pub fn boxed<F: Future>(make: impl FnOnce() -> F) -> Pin<Box<F>> {
+    let place = Box::new_uninit();
+    Box::into_pin(Box::write(place, make()))
+}
+
 /// Boxed: a timer takes 768 bytes, aligned to 128, and whoever may have to wait now and then would carry them always.
 pub fn sleep_ms(ms: u64) -> Pin<Box<impl Future<Output = ()>>> {
     Box::pin(monoio::time::sleep(Duration::from_millis(ms)))

@@ -16,7 +16,7 @@ use super::using::Using;
 use super::{answer, relay};
 use crate::meter::Usage;
 use crate::policy::route::judge::{Failure, Then};
-use crate::runtime::sleep_ms;
+use crate::runtime::{boxed, sleep_ms};
 use crate::telemetry::ErrorClass;
 
 /// An attempt that has come to its answer, or to nothing.
@@ -33,7 +33,7 @@ pub async fn run(plan: &mut Plan, mut pick: Pick, request: &mut Request, client:
     request.shard.budget.borrow_mut().deposit(request.shard.unix_ms());
     loop {
         // Boxed, so that a stream does not carry what only its beginning needs.
-        let mut tried = Box::pin(attempt(plan, &mut pick, request, client)).await?;
+        let mut tried = boxed(|| attempt(plan, &mut pick, request, client)).await?;
         let Some(failure) = failure(&tried.result, request) else {
             return Ok(deliver(&mut tried, Some(plan), request, client).await);
         };

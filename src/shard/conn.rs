@@ -11,7 +11,7 @@ use super::request::{Next, Refusal, head_limits};
 use super::serve;
 use super::state::Shard;
 use crate::http1::{RequestHead, parse_request};
-use crate::runtime::Conn;
+use crate::runtime::{Conn, boxed};
 use crate::tls::Stream;
 
 /// Counts one open client connection, for as long as it lives.
@@ -69,7 +69,7 @@ async fn run(shard: Rc<Shard>, conn: Conn, peer: SocketAddr) {
         };
         served += 1;
         let last = served >= client.shard.snapshot().limits.requests_per_connection_max;
-        match Box::pin(serve::request(&mut client, head, start_ns, last)).await {
+        match boxed(|| serve::request(&mut client, head, start_ns, last)).await {
             Next::KeepAlive if !client.gone => {}
             Next::KeepAlive | Next::Abort => return client.stream.shutdown(),
             // Nothing but a reset: ending the connection first could be read as the end of the answer.

@@ -182,14 +182,15 @@ pub fn begin(about: About, mut upstream: Upstream, head: ResponseHead, coming: C
     head_bytes.extend_from_slice(received.get(..head.head_bytes).unwrap_or(received));
     upstream.consume(head.head_bytes);
     let decoder = BodyDecoder::response(head.body, about.snapshot.limits.trailer_bytes_max);
-    let family = target.family;
-    let input_estimate = input.tokens;
+    let (family, input_estimate, is_stream) = (target.family, input.tokens, content.is_stream());
+    // First the place, then what is put there: it is large, and not copied into it that way.
+    let place = Box::new_uninit();
     let answer =
         Answer { wire, back, head: &head, decoder, content, readable, hide_usage, input_estimate, track, prior };
     let reader = Reader::new(answer, Reading::new(family));
-    let relay = Relay::new(about, upstream, reader, content.is_stream(), late, held);
+    let relay = Relay::new(about, upstream, reader, is_stream, late, held);
     let facts = Facts { head, head_bytes, content, api, family, input, told, exhausted_ms: None };
-    Box::new(Begun { relay, facts, failure: None })
+    Box::write(place, Begun { relay, facts, failure: None })
 }
 
 impl Begun {

@@ -60,6 +60,7 @@ enum Turn {
 }
 
 impl Relay {
+    #[inline]
     pub fn new(about: About, upstream: Upstream, reader: Reader, is_stream: bool, late: Late, held: Held) -> Self {
         Self {
             about,

@@ -92,6 +92,7 @@ impl Content {
 }
 
 impl Reader {
+    #[inline]
     pub fn new(answer: Answer<'_>, reading: Reading) -> Self {
         let source = match answer.content {
             Content::Sse if answer.readable => Source::Sse(Scanner::new(EVENT_BYTES_MAX)),

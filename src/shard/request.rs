@@ -102,42 +102,47 @@ impl Request {
         let (face, route) = route_of(head.path.of(buf));
         let trace = trace_of(&shard, &head, buf);
         let start_unix_ns = shard.clock.unix_ns_at(start_ns);
-        let record = Record {
-            id: shard.next_request_id(start_unix_ns),
-            shard: shard.index as u16,
-            trace,
-            start_unix_ns,
-            duration_ns: 0,
-            face,
-            method: method_of(&head, buf),
-            route,
-            client: Some(client.peer),
-            tls: matches!(client.stream, crate::tls::Stream::Tls(_)),
-            principal: None,
-            metadata: None,
-            model_requested: "".into(),
-            stream: false,
-            max_tokens: None,
-            status: 0,
-            outcome: Outcome::Crashed,
-            error_code: None,
-            routing: None,
-            fallback_rule: None,
-            diverted: None,
-            attempts: Vec::new(),
-            usage: Usage::default(),
-            cost_pico_usd: None,
-            finish_reason: None,
-            response_id: None,
-            response_model: None,
-            first_token_ns: None,
-            last_token_ns: None,
-            chunks: 0,
-            gaps: Default::default(),
-            request_body_bytes: 0,
-            response_body_bytes: 0,
-            admit_ns: 0,
-        };
+        // First the place, then what is put there: it is not copied into it that way.
+        let place = Box::new_uninit();
+        let record = Box::write(
+            place,
+            Record {
+                id: shard.next_request_id(start_unix_ns),
+                shard: shard.index as u16,
+                trace,
+                start_unix_ns,
+                duration_ns: 0,
+                face,
+                method: method_of(&head, buf),
+                route,
+                client: Some(client.peer),
+                tls: matches!(client.stream, crate::tls::Stream::Tls(_)),
+                principal: None,
+                metadata: None,
+                model_requested: "".into(),
+                stream: false,
+                max_tokens: None,
+                status: 0,
+                outcome: Outcome::Crashed,
+                error_code: None,
+                routing: None,
+                fallback_rule: None,
+                diverted: None,
+                attempts: Vec::new(),
+                usage: Usage::default(),
+                cost_pico_usd: None,
+                finish_reason: None,
+                response_id: None,
+                response_model: None,
+                first_token_ns: None,
+                last_token_ns: None,
+                chunks: 0,
+                gaps: Default::default(),
+                request_body_bytes: 0,
+                response_body_bytes: 0,
+                admit_ns: 0,
+            },
+        );
         shard.requests.set(shard.requests.get() + 1);
         let keep_alive = head.keep_alive && !head.http10;
         let (body_consumed, in_inbox) = (head.body == RequestBody::None, head.head_bytes);
@@ -150,7 +155,7 @@ impl Request {
             body_consumed,
             in_inbox,
             warning: None,
-            entry: Entry { shard: client.shard.clone(), start_ns, record: Some(Box::new(record)) },
+            entry: Entry { shard: client.shard.clone(), start_ns, record: Some(record) },
         }
     }
 
