@@ -99,6 +99,25 @@ pub async fn prepare_made(plan: &Plan, pick: &Pick, body: Vec<u8>, request: &mut
     assemble(plan, pick, Body { made: Some(body), ..Body::default() }, request).await
 }
 
+/// A target that cannot be asked this is passed over: `pick` is the one that can.
+pub async fn prepared(plan: &mut Plan, pick: &mut Pick, request: &mut Request) -> Result<Outgoing, Refusal> {
+    let mut first: Option<Refusal> = None;
+    loop {
+        match prepare(plan, pick, request).await {
+            Ok(mut out) => {
+                track(plan, pick, &mut out, request);
+                return Ok(out);
+            }
+            Err(refusal) => {
+                let said = first.take().unwrap_or(refusal);
+                let Some(next) = plan.instead(request) else { return Err(said) };
+                first = Some(said);
+                *pick = next.because(pick.reason);
+            }
+        }
+    }
+}
+
 /// Has the answer remembered, where another target may have to carry it on.
 pub fn track(plan: &Plan, pick: &Pick, out: &mut Outgoing, request: &mut Request) {
     if plan.rescues(request).is_none() {

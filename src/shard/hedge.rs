@@ -5,13 +5,13 @@ use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::Poll;
 
-use super::attempts::{Tried, begin, close, failure, prepared};
 use super::client::Client;
 use super::exchange::{self, Begun, Nothing, Seen};
 use super::pick::Pick;
 use super::plan::Plan;
 use super::request::Request;
-use super::{attempt, settle};
+use super::tried::Tried;
+use super::{attempt, relay, settle};
 use crate::config::Hedge;
 use crate::meter::Usage;
 use crate::runtime::sleep_ms;
@@ -75,7 +75,7 @@ pub async fn run(
     let Some((pick, mut out)) = second(plan, request).await else {
         return client.or_gone(first).await.map(Raced::Alone);
     };
-    let (mut hedge, about) = begin(&pick, &out, request);
+    let (mut hedge, about) = Tried::begin(&pick, &out, request);
     let mut seen = Seen::default();
     let deadline = request.shard.watch.deadline();
     let mut running = Box::pin(exchange::run(about, deadline, &mut out, &mut seen));
@@ -122,7 +122,7 @@ async fn second(plan: &mut Plan, request: &mut Request) -> Option<(Pick, attempt
         return None;
     }
     let mut pick = plan.beside(request)?.because(AttemptReason::Hedge);
-    let out = prepared(plan, &mut pick, request).await.ok()?;
+    let out = attempt::prepared(plan, &mut pick, request).await.ok()?;
     request.shard.budget.borrow_mut().withdraw();
     Some((pick, out))
 }
@@ -142,11 +142,11 @@ pub fn lose(mut loser: Tried, failed: Option<Failed>, request: &mut Request) {
         return settle::dropped(request, loser.at, loser.input);
     };
     loser.result = result;
-    let Some(failure) = failure(&loser.result, request) else { return };
+    let Some(failure) = loser.failure(request) else { return };
     if !cut_off {
         loser.using.ended(request, Some(failure.class), failure.status, failure.hint_ms, Usage::default());
     }
-    close(&mut loser, failure.class, request);
+    relay::close(&mut loser, failure.class, request);
 }
 
 /// The last attempt in the record is the one that answers.

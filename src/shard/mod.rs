@@ -36,6 +36,7 @@ mod text;
 mod trace;
 mod translate;
 mod translated;
+mod tried;
 mod upload;
 mod upstream;
 mod using;

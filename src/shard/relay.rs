@@ -1,12 +1,12 @@
 //! From a committed answer to its end: the head the client gets, what the connection does next, and what is settled.
 
 use super::attempt;
-use super::attempts::Tried;
 use super::exchange::Begun;
 use super::reader::End;
 use super::request::{Next, Refusal, Request, Stop};
 use super::respond::{self, Framing};
 use super::settle;
+use super::tried::Tried;
 use super::using::Using;
 use crate::http1::ResponseBody;
 use crate::provider::error_message;
@@ -72,6 +72,16 @@ pub fn refusal(begun: &mut Begun, error: ErrorClass, request: &mut Request) -> O
         None => error_message(relay.said()),
     };
     Some(told.refusal(request, error, &said, relay.said()))
+}
+
+/// Ends a failed attempt that another one follows.
+pub fn close(tried: &mut Tried, class: ErrorClass, request: &mut Request) {
+    attempt::end_at(request, tried.at, Some(class));
+    if let Ok(mut begun) = tried.take() {
+        let Begun { relay, facts, .. } = &mut *begun;
+        settle::undelivered(request, tried.at, &mut relay.reader.reading, facts);
+        release(begun, request, true);
+    }
 }
 
 /// The connection to the provider: kept where nothing of the exchange is left on it.

@@ -5,16 +5,17 @@
 use std::pin::pin;
 
 use super::attempt::{self, Outgoing};
-use super::attempts::{Tried, begin, close, failure};
 use super::client::Client;
 use super::exchange::{self, Begun, Nothing, Seen};
 use super::pick::Pick;
 use super::plan::Plan;
 use super::reader::End;
+use super::relay;
 use super::request::Request;
 use super::respond;
 use super::settle;
 use super::translate::{self, Back};
+use super::tried::Tried;
 use super::using::Using;
 use crate::config::{OnStreamFailure, OnUnsupported};
 use crate::dialect::common::Lost;
@@ -60,7 +61,7 @@ impl Rescue<'_> {
                 let Some(out) = self.prepare(way, &mut translation, request).await else { continue };
                 let attempted = self.attempt(way, out, translation, request, client).await?;
                 let Attempted { mut tried, translation: kept } = attempted;
-                let Some(failure) = failure(&tried.result, request) else {
+                let Some(failure) = tried.failure(request) else {
                     self.replace(tried, request);
                     return Ok(true);
                 };
@@ -75,7 +76,7 @@ impl Rescue<'_> {
                     tried.using.ended(request, Some(failure.class), failure.status, hint_ms, Default::default());
                 }
                 let held = tried.result.as_mut().ok().and_then(|begun| begun.relay.reader.take_translation());
-                close(&mut tried, failure.class, request);
+                relay::close(&mut tried, failure.class, request);
                 let Some(back) = kept.or(held) else { return Ok(false) };
                 translation = back;
                 failed = failure;
@@ -143,7 +144,7 @@ impl Rescue<'_> {
             coming.hide_usage = false;
             coming.prior = self.begun.relay.reader.prior.clone();
         }
-        let (mut tried, about) = begin(&pick, &out, request);
+        let (mut tried, about) = Tried::begin(&pick, &out, request);
         let mut seen = Seen::default();
         let result = {
             let running = pin!(exchange::run(about, client.deadline.clone(), &mut out, &mut seen));

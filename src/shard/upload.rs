@@ -4,7 +4,7 @@ use std::pin::pin;
 
 use super::admit::{self, Identified};
 use super::attempt::{self, InputEstimate};
-use super::attempts::{self, Tried};
+use super::attempts;
 use super::client::Client;
 use super::exchange::{self, Coming, Late, Nothing, Seen};
 use super::head::{Call, write_head};
@@ -13,6 +13,7 @@ use super::pick::Pick;
 use super::plan::{self, Plan};
 use super::proof::Proof;
 use super::request::{Next, Refusal, Request, Stop};
+use super::tried::Tried;
 use super::upstream::Upstream;
 use super::using::Using;
 use crate::config::{Account, Snapshot};
