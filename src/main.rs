@@ -10,6 +10,5 @@ use clap::Parser;
 static ALLOCATOR: sluice::runtime::Mimalloc = sluice::runtime::Mimalloc;
 
 fn main() -> ExitCode {
-    sluice::runtime::without_huge_pages();
     commands::Cli::parse().run()
 }

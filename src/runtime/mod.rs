@@ -28,5 +28,5 @@ pub use conn::{Bell, Conn};
 pub use connect::Connecting;
 pub use driver::{Driver, run};
 pub use listener::{Accepted, Listener, StopAccepting};
-pub use memory::{Mimalloc, Quiet, give_back_memory, without_huge_pages};
+pub use memory::{Mimalloc, Quiet, give_back_memory, prefer_huge_page};
 pub use task::{boxed, sleep_ms, spawn};

@@ -4,7 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use crate::runtime::Buf;
+use crate::runtime::{Buf, prefer_huge_page};
 
 /// An idle connection waits with this much: most heads fit, and a thousand idle connections cost 2 MiB.
 pub const PARKED_BYTES: usize = 2 * 1024;
@@ -46,7 +46,11 @@ impl Buffers {
     /// A buffer of the smallest class with this much storage; larger than the largest class is made to measure.
     pub fn take(&self, storage_bytes: usize) -> Buf {
         let storage = match CLASSES.iter().position(|&class| storage_bytes <= class) {
-            Some(class) => self.receive.pop(class).unwrap_or_else(|| vec![0; CLASSES[class]]),
+            Some(class) => self.receive.pop(class).unwrap_or_else(|| {
+                let storage = vec![0; CLASSES[class]];
+                prefer_huge_page(storage.as_ptr());
+                storage
+            }),
             None => vec![0; storage_bytes],
         };
         Buf::from_storage(storage)
