@@ -105,7 +105,8 @@ pub fn decode(raw: &[u8]) -> Cow<'_, str> {
         // four times as long.)
         return Cow::Borrowed(unsafe { std::str::from_utf8_unchecked(raw) });
     }
-    if memchr::memchr(b'\\', raw).is_none() {
+    // What was passed has no escape in it.
+    if memchr::memchr(b'\\', raw.get(start.at..).unwrap_or_default()).is_none() {
         // The lossy reading goes byte by byte, so it is left to what needs it.
         return match std::str::from_utf8(raw) {
             Ok(text) => Cow::Borrowed(text),

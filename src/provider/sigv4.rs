@@ -1,7 +1,8 @@
 //! AWS Signature Version 4 over a request that is about to be sent (spec "providers" 6).
 //!
 //! The data plane calls [`sign`] once per attempt, after the body was translated: what is signed are the very bytes
-//! that follow. The control core calls it for its health checks. Only `host` and the `x-amz-*` fields are signed, since proxies may change any other.
+//! that follow. The control core calls it for its health checks. Only `host` and the `x-amz-*` fields are signed, since
+//! proxies may change any other.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -16,8 +17,8 @@ use crate::config::AwsKeys;
 const SERVICE: &str = "bedrock";
 
 /// The fields to be added to the head (`authorization`, `x-amz-date`, `x-amz-security-token`), names in lower case.
-/// `method` and `target` (the path) are as they are sent, `host` the `Host` field's value, `body` the very bytes that follow. The same
-/// arguments give the same fields. The error names what cannot be signed, never a key.
+/// `method` and `target` (the path) are as they are sent, `host` the `Host` field's value, `body` the very bytes that
+/// follow. The same arguments give the same fields. The error names what cannot be signed, never a key.
 pub fn sign(
     keys: &AwsKeys,
     region: &str,

@@ -1,4 +1,4 @@
-//! The allocator, and giving memory back to the system after a burst.
+//! The allocator: where huge pages are worth it, and giving memory back to the system after a burst.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::RefCell;
@@ -102,8 +102,8 @@ thread_local! {
 }
 
 /// Has the memory around `block`, which this thread allocated, made of a huge page. For what is used all the time: with 256
-/// requests under way small pages cost a fifth of the CPU. Not for the whole process, as the allocator would: each of its
-/// threads has two megabytes of its own then, and uses a tenth of them.
+/// requests under way small pages cost up to a fifth of the CPU (perf/results/2026-11-25-routing.md). Not for the whole
+/// process, as the allocator would: each of its threads has two megabytes of its own then, and uses a tenth of them.
 pub fn prefer_huge_page(block: *const u8) {
     const HUGE_BYTES: usize = 2 << 20;
     /// Linux 6.1: at once, though parts of it are in use.

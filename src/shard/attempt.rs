@@ -131,7 +131,7 @@ pub fn track(plan: &Plan, pick: &Pick, out: &mut Outgoing, request: &mut Request
     }
 }
 
-fn account_of<'a>(pick: &Pick, snapshot: &'a Snapshot) -> Result<&'a Account, Refusal> {
+pub fn account_of<'a>(pick: &Pick, snapshot: &'a Snapshot) -> Result<&'a Account, Refusal> {
     let gone = || Refusal::failed(500, "internal", "The account is gone from the configuration.");
     snapshot.accounts.get(pick.account).ok_or_else(gone)
 }

@@ -25,6 +25,7 @@ use crate::config::{Account, Api, Snapshot};
 use crate::dialect::{Reading, Translation, Wire};
 use crate::http1::{BodyDecoder, HeadLimits, Method, Name, ResponseHead, Span, parse_response};
 use crate::meter::{Family, Usage};
+use crate::policy::route::judge::Failure;
 use crate::provider::Hints;
 use crate::runtime::Buf;
 use crate::telemetry::{ErrorClass, Face, Target};
@@ -120,6 +121,12 @@ pub struct Seen {
 impl From<ErrorClass> for Nothing {
     fn from(error: ErrorClass) -> Self {
         Self { error, unsent: false }
+    }
+}
+
+impl From<Nothing> for Failure {
+    fn from(Nothing { error: class, unsent }: Nothing) -> Self {
+        Self { class, status: 0, hint_ms: None, forbids_retry: false, unsent }
     }
 }
 

@@ -22,8 +22,9 @@ pub struct Tried {
 impl Tried {
     /// Opens the attempt in the record and towards routing.
     pub fn begin(pick: &Pick, out: &Outgoing, request: &mut Request) -> (Self, About) {
-        let using = Using::begin(request, pick, out.input.tokens);
+        // Reads the clock, by which health tells attempts apart.
         let at = attempt::begin(request, pick, out.span_id);
+        let using = Using::begin(request, pick, out.input.tokens);
         let unsent = Nothing { error: ErrorClass::Internal, unsent: true };
         (Self { at, pick: pick.clone(), using, input: out.input, result: Err(unsent) }, attempt::about(request))
     }
@@ -31,10 +32,7 @@ impl Tried {
     /// Why it is no answer.
     pub fn failure(&self, request: &Request) -> Option<Failure> {
         let begun = match &self.result {
-            Err(Nothing { error, unsent }) => {
-                let (class, unsent) = (*error, *unsent);
-                return Some(Failure { class, status: 0, hint_ms: None, forbids_retry: false, unsent });
-            }
+            Err(nothing) => return Some((*nothing).into()),
             Ok(begun) => begun,
         };
         let class = begun.failure?;

@@ -16,7 +16,6 @@ use super::request::{Next, Refusal, Request, Stop};
 use super::tried::Tried;
 use super::upstream::Upstream;
 use super::using::Using;
-use crate::config::{Account, Snapshot};
 use crate::dialect::{ModelField, Parts, Wire, boundary, find_model};
 use crate::http1::{BodyDecoder, Name, RequestBody};
 use crate::meter::Usage;
@@ -70,7 +69,7 @@ pub async fn run(identified: Identified, request: &mut Request, client: &mut Cli
     let (mut plan, first) = plan::route_upload(identified, model, &head, request)?;
     let Connected { at, pick, using, span_id, mut upstream } = connect(&mut plan, first, request, client).await?;
     let (snapshot, about) = (request.snapshot.clone(), attempt::about(request));
-    let account = account(&snapshot, &pick)?;
+    let account = attempt::account_of(&pick, &snapshot)?;
     let target = &pick.target;
     prefix.splice(start..end, target.model_id.bytes());
     let length = match request.head.body {
@@ -147,17 +146,16 @@ async fn connect(
     request.shard.budget.borrow_mut().deposit(request.shard.unix_ms());
     let (snapshot, about, deadline) = (request.snapshot.clone(), attempt::about(request), client.deadline.clone());
     loop {
-        let account = account(&snapshot, &pick)?;
+        let account = attempt::account_of(&pick, &snapshot)?;
         let span_id = request.shard.random_bytes();
-        let mut using = Using::begin(request, &pick, 0);
         let at = attempt::begin(request, &pick, span_id);
+        let mut using = Using::begin(request, &pick, 0);
         let nothing = match client.or_gone(pin!(exchange::open(&about, account, &deadline, true))).await {
             Some(Ok(upstream)) => return Ok(Connected { at, pick, using, span_id, upstream }),
             Some(Err(nothing)) => nothing,
             None => return Err(attempt::gone(request)),
         };
-        let Nothing { error: class, unsent } = nothing;
-        let failure = Failure { class, status: 0, hint_ms: None, forbids_retry: false, unsent };
+        let (class, failure) = (nothing.error, Failure::from(nothing));
         using.ended(request, Some(class), 0, None, Usage::default());
         let next = match plan.judge(&failure, &pick, request) {
             Then::Retry { wait_ms } => {
@@ -174,9 +172,4 @@ async fn connect(
         attempt::end_at(request, at, Some(class));
         pick = next;
     }
-}
-
-fn account<'a>(snapshot: &'a Snapshot, pick: &Pick) -> Result<&'a Account, Refusal> {
-    let gone = || Refusal::failed(500, "internal", "The account is gone from the configuration.");
-    snapshot.accounts.get(pick.account).ok_or_else(gone)
 }

@@ -30,7 +30,7 @@ pub struct AnswerIn {
     refused: Bits,
     thinking: Thinking,
     calls: Calls,
-    /// Sound came, which no piece tells.
+    /// Sound came, or citations, which no piece tells.
     left_out: bool,
 }
 
@@ -49,8 +49,8 @@ impl AnswerIn {
         self.document(event.data, event.name == b"error", false, emit);
     }
 
-    /// Something came that the pieces did not tell, or told in another form: sound, citations, a custom tool's input, a call as it
-    /// was before there were tools.
+    /// Something came that the pieces did not tell, or told in another form: sound, citations, a custom tool's input, a
+    /// call as it was before there were tools.
     pub fn left_out(&self) -> bool {
         self.left_out || self.calls.are_odd()
     }

@@ -55,7 +55,8 @@ impl Totals {
         for step in path::steps(record).filter(|step| step.kind == StepKind::Hedge || step.is_rescue()) {
             let series = self.rule(step.rule);
             match step.kind {
-                StepKind::Hedge if step.is_last => series.hedges_won += 1,
+                // The one that failed last is not the answer of anybody.
+                StepKind::Hedge if step.is_last && verdict::attempt_error(step.to).is_none() => series.hedges_won += 1,
                 StepKind::Hedge => series.hedges_lost += 1,
                 _ => series.stream_rescues.count((step.to.reason.as_str(), verdict::attempt_error(step.to).is_none())),
             }
@@ -183,6 +184,18 @@ mod tests {
             assert_eq!(routed(&totals.fallbacks), [(claude, "last-resort", openai, claude, "overloaded", 1)]);
             assert_eq!(totals.rules.iter().count(), 0, "nothing had failed");
         }
+    }
+
+    #[test]
+    fn a_hedge_that_fails_last_has_not_won() {
+        let mut record = fixture::hedged();
+        record.outcome = crate::telemetry::Outcome::Failed;
+        for attempt in &mut record.attempts {
+            attempt.error = Some(ErrorClass::Server);
+        }
+        let totals = observed([record]);
+        let counted: Vec<_> = totals.rules.iter().map(|(rule, _)| (rule.hedges_won, rule.hedges_lost)).collect();
+        assert_eq!(counted, [(0, 1)]);
     }
 
     #[test]
